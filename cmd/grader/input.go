@@ -1,0 +1,64 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"unicode/utf8"
+)
+
+// maxAnswerBytes is the longest answer that is graded.
+const maxAnswerBytes = 32 << 10
+
+// answerText reads the answer from --text, a file or standard input.
+func (g *globals) answerText(args []string, text string) (string, error) {
+	var data []byte
+	name := "the answer"
+	switch {
+	case text != "" && len(args) > 0:
+		return "", usagef("give the answer once: --text or a file, not both")
+	case text != "":
+		data = []byte(text)
+	case len(args) == 0 || args[0] == "-":
+		var err error
+		if data, err = io.ReadAll(io.LimitReader(g.in, maxAnswerBytes+1)); err != nil {
+			return "", fmt.Errorf("read standard input: %w", err)
+		}
+	default:
+		name = args[0]
+		f, err := os.Open(name)
+		if err != nil {
+			return "", usagef("read the answer: %s; give a text file, or - for standard input", reason(err))
+		}
+		defer f.Close()
+		if info, err := f.Stat(); err == nil && info.IsDir() {
+			return "", usagef("%s is a folder; give a text file, or use batch for many answers", name)
+		}
+		if data, err = io.ReadAll(io.LimitReader(f, maxAnswerBytes+1)); err != nil {
+			return "", usagef("read the answer: %s", reason(err))
+		}
+	}
+	switch {
+	case len(data) > maxAnswerBytes:
+		return "", usagef("%s is longer than 32 KiB; an answer is a few minutes of speech, shorten it", name)
+	case !utf8.Valid(data):
+		return "", usagef("%s is not valid UTF-8 text; convert it, for instance with iconv", name)
+	}
+	for _, b := range data {
+		if b == 0 {
+			return "", usagef("%s holds binary data; give a text file", name)
+		}
+	}
+	return string(data), nil
+}
+
+// reason is an error of the file system in one line.
+func reason(err error) string {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Path + ": " + p.Err.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vivagrader/grader/internal/check"
+	"github.com/vivagrader/grader/internal/diag"
+	"github.com/vivagrader/grader/internal/rubric"
+	"github.com/vivagrader/grader/rubrics"
+)
+
+// Exit codes, as the help of every command lists them.
+const (
+	exitOther       = 1
+	exitUsage       = 2
+	exitUngradable  = 3
+	exitJudge       = 4
+	exitFindings    = 5
+	exitErrorLines  = 6
+	exitInterrupted = 130
+)
+
+const exitHelp = `
+Exit status: 0 done; 1 anything else; 2 bad usage or input; 3 ungradable (single grade); 4 a required judge failed;
+5 lint findings or failed cases; 6 a batch that finished with error lines; 130 interrupted.`
+
+// streams are where a command reads and writes.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// exitError is an error with the exit code that it ends the program with. An empty message prints nothing.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error {
+	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+var errSilent = errors.New("")
+
+// globals are the flags of every command.
+type globals struct {
+	streams
+	banks []string
+}
+
+func run(ctx context.Context, s streams, args []string) int {
+	root := newRoot(&globals{streams: s})
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	code := exitCode(ctx, err)
+	if msg := err.Error(); msg != "" {
+		fmt.Fprintf(s.err, "grader: %s\n", msg)
+	}
+	return code
+}
+
+func exitCode(ctx context.Context, err error) int {
+	var e *exitError
+	var list diag.List
+	switch {
+	case errors.As(err, &e):
+		return e.code
+	case ctx.Err() != nil || errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.Is(err, rubric.ErrUnknownQuestion), errors.Is(err, rubric.ErrUnknownPoint), errors.Is(err, rubric.ErrNoBank), errors.As(err, &list):
+		return exitUsage
+	}
+	return exitOther
+}
+
+func newRoot(g *globals) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "grader",
+		Short:         "Grade spoken or typed interview answers against rubric points",
+		Long:          "Grade spoken or typed interview answers against rubric points: every verdict carries a quote from the answer.",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetIn(g.in)
+	root.SetOut(g.out)
+	root.SetErr(g.err)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usagef("%w; see %s --help", err, c.CommandPath())
+	})
+	root.PersistentFlags().StringArrayVar(&g.banks, "bank", nil, "a folder with a bank of questions, instead of the built-in one (repeatable)")
+	root.AddCommand(newExplain(g), newRubric(g))
+	for _, c := range allCommands(root) {
+		if c.Runnable() {
+			c.Long = strings.TrimSpace(c.Long + "\n" + exitHelp)
+			wrapArgs(c)
+		} else if c.HasSubCommands() && c != root {
+			c.Args, c.RunE = cobra.ArbitraryArgs, func(c *cobra.Command, args []string) error {
+				if len(args) > 0 {
+					return usagef("unknown command %q; see %s --help", args[0], c.CommandPath())
+				}
+				return c.Help()
+			}
+		}
+	}
+	return root
+}
+
+func allCommands(c *cobra.Command) []*cobra.Command {
+	out := []*cobra.Command{c}
+	for _, sub := range c.Commands() {
+		out = append(out, allCommands(sub)...)
+	}
+	return out
+}
+
+// wrapArgs makes a wrong number of arguments a usage error.
+func wrapArgs(c *cobra.Command) {
+	if check := c.Args; check != nil {
+		c.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return usagef("%w; usage: %s", err, c.UseLine())
+			}
+			return nil
+		}
+	}
+}
+
+// openBanks opens the banks of --bank, or the built-in one.
+func (g *globals) openBanks() ([]*rubric.Bank, error) {
+	if len(g.banks) == 0 {
+		b, err := rubric.Open(rubrics.NodeJS(), "rubrics/nodejs")
+		if err != nil {
+			return nil, fmt.Errorf("built-in bank: %w", err)
+		}
+		return []*rubric.Bank{b}, nil
+	}
+	var out []*rubric.Bank
+	for _, dir := range g.banks {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			return nil, usagef("--bank %s is no folder; give the folder that holds bank.yaml", dir)
+		}
+		b, err := rubric.Open(os.DirFS(dir), dir)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range out {
+			if o.ID == b.ID {
+				return nil, usagef("two banks have the id %q; change one", b.ID)
+			}
+		}
+		out = append(out, b)
+	}
+	return out, nil
+}
+
+// question finds a question in any of the banks.
+func question(banks []*rubric.Bank, id string) (*rubric.Question, error) {
+	var unknown *rubric.UnknownQuestionError
+	for _, b := range banks {
+		if prefix, _, ok := strings.Cut(id, "/"); ok && prefix != b.ID && len(banks) > 1 {
+			continue
+		}
+		q, err := b.Question(id)
+		var u *rubric.UnknownQuestionError
+		if errors.As(err, &u) {
+			if unknown == nil || len(unknown.Nearest) == 0 {
+				unknown = u
+			}
+			continue
+		}
+		return q, err
+	}
+	if unknown == nil {
+		unknown = &rubric.UnknownQuestionError{ID: id}
+	}
+	return nil, unknown
+}
+
+// program finds and compiles a question.
+func program(banks []*rubric.Bank, id string) (*rubric.Question, *check.Program, error) {
+	q, err := question(banks, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := check.Compile(q)
+	return q, p, err
+}

@@ -1,0 +1,272 @@
+package canon
+
+import (
+	"strconv"
+	"strings"
+)
+
+var units = map[string]Number{
+	"b": {1, UnitBytes}, "byte": {1, UnitBytes}, "bytes": {1, UnitBytes},
+	"kb": {1 << 10, UnitBytes}, "kib": {1 << 10, UnitBytes}, "kilobyte": {1 << 10, UnitBytes}, "kilobytes": {1 << 10, UnitBytes},
+	"kbytes": {1 << 10, UnitBytes}, "kilobites": {1 << 10, UnitBytes},
+	"mb": {1 << 20, UnitBytes}, "mib": {1 << 20, UnitBytes}, "megabyte": {1 << 20, UnitBytes}, "megabytes": {1 << 20, UnitBytes},
+	"meg": {1 << 20, UnitBytes}, "megs": {1 << 20, UnitBytes},
+	"gb": {1 << 30, UnitBytes}, "gib": {1 << 30, UnitBytes}, "gigabyte": {1 << 30, UnitBytes}, "gigabytes": {1 << 30, UnitBytes},
+	"gig": {1 << 30, UnitBytes}, "gigs": {1 << 30, UnitBytes},
+	"tb": {1 << 40, UnitBytes}, "terabyte": {1 << 40, UnitBytes}, "terabytes": {1 << 40, UnitBytes},
+	"us": {0.001, UnitMillis}, "microsecond": {0.001, UnitMillis}, "microseconds": {0.001, UnitMillis},
+	"ms": {1, UnitMillis}, "msec": {1, UnitMillis}, "millisecond": {1, UnitMillis}, "milliseconds": {1, UnitMillis},
+	"millis": {1, UnitMillis}, "milli": {1, UnitMillis},
+	"s": {1000, UnitMillis}, "sec": {1000, UnitMillis}, "secs": {1000, UnitMillis}, "second": {1000, UnitMillis}, "seconds": {1000, UnitMillis},
+	"min": {60000, UnitMillis}, "mins": {60000, UnitMillis}, "minute": {60000, UnitMillis}, "minutes": {60000, UnitMillis},
+	"h": {3600000, UnitMillis}, "hour": {3600000, UnitMillis}, "hours": {3600000, UnitMillis},
+	"percent": {1, UnitPercent}, "pct": {1, UnitPercent},
+}
+
+var multipliers = map[string]float64{"k": 1e3, "hundred": 100, "thousand": 1e3, "million": 1e6, "billion": 1e9, "mil": 1e6}
+
+var smallNumbers = map[string]float64{
+	"zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
+	"ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16,
+	"seventeen": 17, "eighteen": 18, "nineteen": 19, "twenty": 20, "thirty": 30, "forty": 40, "fourty": 40, "fifty": 50,
+	"sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
+}
+
+// scanFigure reads 16, 1,000, 1.45, 16KB, 10k, 99th.
+func scanFigure(w string) (Number, bool) {
+	i := 0
+	for i < len(w) && (isDigit(w[i]) || w[i] == '.' || w[i] == ',') {
+		i++
+	}
+	v, err := strconv.ParseFloat(strings.ReplaceAll(w[:i], ",", ""), 64)
+	if err != nil {
+		return Number{}, false
+	}
+	suffix := strings.ToLower(w[i:])
+	switch suffix {
+	case "", "x", "th", "st", "nd", "rd", "s'":
+		return Number{Value: v}, true
+	case "k":
+		return Number{Value: v * 1e3}, true
+	case "m":
+		return Number{Value: v * 1e6}, true
+	}
+	if u, ok := units[suffix]; ok {
+		return Number{v * u.Value, u.Unit}, true
+	}
+	return Number{}, false
+}
+
+// joinNumbers makes one token of number words and their unit: "sixteen kilobytes", "four twenty nine", "1 ms".
+func joinNumbers(in []raw) []raw {
+	any := false
+	for i := range in {
+		if _, word := smallNumbers[in[i].word]; word || in[i].isNum || versionFigure(in[i].word) {
+			any = true
+			break
+		}
+		if _, mult := multipliers[in[i].word]; mult {
+			any = true
+			break
+		}
+	}
+	if !any {
+		return in
+	}
+	out := in[:0]
+	for i := 0; i < len(in); {
+		t := in[i]
+		if t.locked {
+			out = append(out, t)
+			i++
+			continue
+		}
+		v, unit, next, ok := numberAt(in, i)
+		if !ok {
+			out = append(out, t)
+			i++
+			continue
+		}
+		t.num, t.isNum, t.end = Number{v, unit}, true, in[next-1].end
+		if next-i > 1 || t.word != "one" {
+			t.word = strconv.FormatFloat(v, 'f', -1, 64)
+		}
+		out = append(out, t)
+		i = next
+	}
+	for i := range out { // "50 to 100 KB": the unit counts for both
+		if out[i].isNum && out[i].num.Unit == UnitNone && i+2 < len(out) && out[i+2].isNum && out[i+2].num.Unit != UnitNone &&
+			(out[i+1].word == "to" || out[i+1].word == "or" || out[i+1].word == "and") {
+			out[i].num = scaleLike(out[i].num.Value, out[i+2])
+		} else if out[i].isNum && out[i].num.Unit == UnitNone && i+1 < len(out) && out[i+1].isNum && out[i+1].glued && out[i+1].num.Unit != UnitNone {
+			out[i].num = scaleLike(out[i].num.Value, out[i+1])
+		}
+	}
+	return out
+}
+
+func versionFigure(w string) bool {
+	return len(w) > 2 && w[0] == 'v' && isDigit(w[1]) && allDigits(w[1:])
+}
+
+// scaleLike gives v the unit and size of t, whose own value tells the factor (50 to 100 KB).
+func scaleLike(v float64, t raw) Number {
+	factor := 1.0
+	switch t.num.Unit {
+	case UnitBytes:
+		for _, f := range []float64{1 << 40, 1 << 30, 1 << 20, 1 << 10} {
+			if t.num.Value >= f {
+				factor = f
+				break
+			}
+		}
+	case UnitMillis:
+		for _, f := range []float64{3600000, 60000, 1000} {
+			if t.num.Value >= f {
+				factor = f
+				break
+			}
+		}
+	}
+	return Number{v * factor, t.num.Unit}
+}
+
+// numberAt reads the longest number that starts at in[i]; next is the token after it.
+func numberAt(in []raw, i int) (v float64, unit Unit, next int, ok bool) {
+	adjacent := func(j int) bool { return j < len(in) && in[j].brk == BreakNone && !in[j].locked }
+	start := i
+	switch {
+	case in[i].isNum:
+		v, unit, ok = in[i].num.Value, in[i].num.Unit, true
+		i++
+	case versionFigure(in[i].word):
+		f, err := strconv.ParseFloat(in[i].word[1:], 64)
+		if err != nil {
+			return 0, 0, 0, false
+		}
+		return f, UnitNone, i + 1, true
+	default:
+		v, i, ok = wordsToNumber(in, i)
+	}
+	if !ok {
+		return 0, 0, 0, false
+	}
+	if adjacent(i) && unit == UnitNone && in[i].word == "point" && adjacent(i+1) {
+		if d, isSmall := smallNumbers[in[i+1].word]; isSmall && d < 10 {
+			digits := "0."
+			i++
+			for adjacent(i) {
+				d, isSmall := smallNumbers[in[i].word]
+				if !isSmall {
+					break
+				}
+				digits += strconv.Itoa(int(d))
+				i++
+			}
+			f, _ := strconv.ParseFloat(digits, 64)
+			v += f
+		} else if in[i+1].isNum {
+			f, err := strconv.ParseFloat("0."+in[i+1].word, 64)
+			if err == nil {
+				v += f
+				i += 2
+			}
+		}
+	}
+	for adjacent(i) && unit == UnitNone {
+		m, isMult := multipliers[in[i].word]
+		if !isMult {
+			break
+		}
+		v *= m
+		i++
+	}
+	if adjacent(i) && unit == UnitNone {
+		w := in[i].word
+		// "one second" counts; "the second s" and a lone letter after a word do not
+		if u, isUnit := units[w]; isUnit && !(len(w) == 1 && !in[start].isNum) {
+			v, unit = v*u.Value, u.Unit
+			i++
+			if w == "milli" && adjacent(i) && (in[i].word == "seconds" || in[i].word == "second") {
+				i++
+			}
+		} else if w == "per" && adjacent(i+1) && in[i+1].word == "cent" {
+			unit = UnitPercent
+			i += 2
+		}
+	}
+	return v, unit, i, true
+}
+
+// wordsToNumber reads number words from in[i] on.
+func wordsToNumber(in []raw, i int) (v float64, next int, ok bool) {
+	start := i
+	total, cur, last := 0.0, 0.0, -1.0
+	for i < len(in) && !in[i].isNum && !in[i].locked && (i == start || in[i].brk == BreakNone) {
+		w := in[i].word
+		n, small := smallNumbers[w]
+		switch {
+		case small:
+			switch {
+			case last < 0:
+				cur = n
+			case last >= 20 && last < 100 && n > 0 && n < 10: // twenty five
+				cur += n
+			case last == 100 || last >= 1000: // two hundred six
+				cur += n
+			case last < 10 && n >= 10 && cur < 10: // four twenty (nine), one twenty eight
+				cur = cur*100 + n
+			case last >= 10 && last < 100 && n >= 20 && cur < 100: // twenty twenty
+				cur = cur*100 + n
+			default:
+				return total + cur, i, true
+			}
+			last = n
+		case w == "oh" && last >= 1 && last < 10 && i+1 < len(in):
+			d, isSmall := smallNumbers[in[i+1].word]
+			if !isSmall || d >= 10 {
+				return total + cur, i, true
+			}
+			cur = cur*100 + d
+			last = 10
+			i++
+		case w == "hundred":
+			if last < 0 {
+				if i == start && (i == 0 || in[i-1].word != "a") {
+					return 0, 0, false
+				}
+				cur = 1
+			}
+			cur *= 100
+			last = 100
+		case w == "thousand" || w == "million" || w == "billion":
+			if last < 0 {
+				if i == 0 || in[i-1].word != "a" {
+					return 0, 0, false
+				}
+				cur = 1
+			}
+			total += cur * multipliers[w]
+			cur, last = 0, 1000
+		case w == "and" && (last == 100 || last == 1000) && i+1 < len(in):
+			if n, isSmall := smallNumbers[in[i+1].word]; !isSmall || n == 0 {
+				return total + cur, i, true
+			}
+		default:
+			if last < 0 {
+				return 0, 0, false
+			}
+			return total + cur, i, true
+		}
+		i++
+	}
+	return total + cur, i, last >= 0
+}
+
+// IsUnit reports whether a word is a unit or multiplier that belongs to the figure before it.
+func IsUnit(word string) bool {
+	word = strings.ToLower(word)
+	_, unit := units[word]
+	_, mult := multipliers[word]
+	return unit || mult || word == "%"
+}

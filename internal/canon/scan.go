@@ -1,0 +1,240 @@
+package canon
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// raw is a token on its way through the stages.
+type raw struct {
+	start, end int
+	word       string // folded
+	brk        Break
+	comma      bool
+	glued      bool // nothing but an identifier's separator stands before it
+	quoted     bool
+	num        Number
+	isNum      bool
+	alias      *Alias
+	locked     bool // written by an alias: no stage changes it any more
+}
+
+// hiddenRune reports characters that a reader does not see: they hide text from people, or words from checks.
+func hiddenRune(r rune) bool {
+	switch {
+	case r >= 0xE0000 && r <= 0xE007F, // tags
+		r >= 0x202A && r <= 0x202E, r >= 0x2066 && r <= 0x2069, // bidirectional controls
+		r >= 0x200B && r <= 0x200F, r == 0x2060, r == 0xFEFF, r == 0x00AD, r == 0x061C, r == 0x180E:
+		return true
+	}
+	return false
+}
+
+// HiddenRune reports zero-width, tag and bidirectional control characters.
+func HiddenRune(r rune) bool { return hiddenRune(r) }
+
+func wordRune(r rune) bool {
+	if r < utf8.RuneSelf {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+	}
+	return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.Is(unicode.M, r)
+}
+
+// abbreviations end with a full stop that ends no sentence.
+var abbreviations = set("eg ie etc vs cf approx e i")
+
+// scan cuts the text into folded words, identifiers into their parts.
+func scan(s string) (tokens []raw, hidden int) {
+	tokens = make([]raw, 0, len(s)/5+4)
+	brk, comma, glue, quoted := BreakNone, false, false, false
+	sepStart := 0
+	for i := 0; i < len(s); {
+		r, size := rune(s[i]), 1
+		if r >= utf8.RuneSelf {
+			r, size = utf8.DecodeRuneInString(s[i:])
+			// emoji joiners and variation selectors are part of what people see
+			if hiddenRune(r) {
+				hidden++
+				i += size
+				continue
+			}
+		}
+		if !wordRune(r) {
+			i += size
+			switch r {
+			case '.', '!', '?', '…':
+				end := i >= len(s) || sentenceEnds(s[i:])
+				if end && (r != '.' || len(tokens) == 0 || !abbreviations[tokens[len(tokens)-1].word]) {
+					brk = max(brk, BreakSentence)
+				}
+			case '\n':
+				if i < len(s) && (s[i] == '\n' || s[i] == '\r') {
+					brk = max(brk, BreakParagraph)
+				} else {
+					brk = max(brk, BreakSentence)
+				}
+			case ',', '、', '，':
+				brk, comma = max(brk, BreakClause), true
+			case ';', ':', '(', ')', '[', ']', '{', '}', '—', '–', '→', '|', '>':
+				if r != ':' || i >= len(s) || s[i] != ':' {
+					brk = max(brk, BreakClause)
+				}
+			case '-':
+				if i >= 2 && s[i-2] == ' ' && i < len(s) && s[i] == ' ' {
+					brk = max(brk, BreakClause)
+				}
+			case '"', '“', '”', '«', '»':
+				quoted = !quoted
+				if r == '“' || r == '«' {
+					quoted = true
+				}
+				if r == '”' || r == '»' {
+					quoted = false
+				}
+			case '%':
+				if n := len(tokens); n > 0 && tokens[n-1].end == i-1 && tokens[n-1].isNum {
+					tokens[n-1].num.Unit, tokens[n-1].end = UnitPercent, i
+				}
+			}
+			continue
+		}
+		glue = len(tokens) > 0 && separatorOnly(s[sepStart:i])
+		start := i
+		for i < len(s) {
+			r, size = utf8.DecodeRuneInString(s[i:])
+			if hiddenRune(r) {
+				hidden++
+				i += size
+				continue
+			}
+			if (r == '\'' || r == '’' || r == 'ʼ') && i+size < len(s) {
+				next, _ := utf8.DecodeRuneInString(s[i+size:])
+				if unicode.IsLetter(next) && i > start {
+					i += size
+					continue
+				}
+			}
+			if (r == '.' || r == ',') && i > start && isDigit(s[i-1]) && i+1 < len(s) && isDigit(s[i+1]) && allDigits(s[start:i]) {
+				if r == '.' || thousands(s[i+1:]) {
+					i += size
+					continue
+				}
+			}
+			if !wordRune(r) {
+				break
+			}
+			i += size
+		}
+		tokens = appendWord(tokens, s, start, i, raw{brk: brk, comma: comma, glued: glue && brk < BreakSentence, quoted: quoted})
+		brk, comma, sepStart = BreakNone, false, i
+	}
+	return tokens, hidden
+}
+
+// sentenceEnds reports whether what follows a full stop begins something new.
+func sentenceEnds(rest string) bool {
+	r, _ := utf8.DecodeRuneInString(rest)
+	return unicode.IsSpace(r) || r == '"' || r == '”' || r == ')' || r == '\'' || r == '.' || r == '*' || r > 0x2E80
+}
+
+func separatorOnly(sep string) bool {
+	if sep == "" {
+		return true
+	}
+	for _, r := range sep {
+		switch r {
+		case '.', '_', '-', '/', '#', '@', '=', ':', '+', '`', '\'':
+		case '(', ')':
+		default:
+			if !hiddenRune(r) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func isDigit(b byte) bool { return b >= '0' && b <= '9' }
+
+func allDigits(s string) bool {
+	for i := range len(s) {
+		if !isDigit(s[i]) && s[i] != ',' && s[i] != '.' {
+			return false
+		}
+	}
+	return true
+}
+
+// thousands reports whether a comma inside figures is followed by a group of exactly three.
+func thousands(s string) bool {
+	return len(s) >= 3 && isDigit(s[0]) && isDigit(s[1]) && isDigit(s[2]) && (len(s) == 3 || !isDigit(s[3]))
+}
+
+// appendWord folds s[start:end] and cuts it at camelCase humps; the first part carries the marks of proto.
+func appendWord(tokens []raw, s string, start, end int, proto raw) []raw {
+	w := s[start:end]
+	if isDigit(w[0]) {
+		if num, ok := scanFigure(w); ok {
+			proto.start, proto.end, proto.word, proto.num, proto.isNum = start, end, strings.ToLower(w), num, true
+			return append(tokens, proto)
+		}
+	}
+	ascii := true
+	for i := range len(w) {
+		if w[i] >= utf8.RuneSelf {
+			ascii = false
+			break
+		}
+	}
+	if !ascii {
+		proto.start, proto.end, proto.word = start, end, fold(w)
+		if proto.word == "" {
+			return tokens
+		}
+		return append(tokens, proto)
+	}
+	from := 0
+	for i := 1; i <= len(w); i++ {
+		if i < len(w) && !hump(w, i) {
+			continue
+		}
+		proto.start, proto.end, proto.word = start+from, start+i, strings.ToLower(w[from:i])
+		tokens = append(tokens, proto)
+		proto.brk, proto.comma, proto.glued = BreakNone, false, true
+		from = i
+	}
+	return tokens
+}
+
+// hump reports whether a new part of an identifier begins at w[i]: fooBar, HTTPServer.
+func hump(w string, i int) bool {
+	upper := func(b byte) bool { return b >= 'A' && b <= 'Z' }
+	lower := func(b byte) bool { return b >= 'a' && b <= 'z' }
+	if !upper(w[i]) {
+		return false
+	}
+	if lower(w[i-1]) {
+		// plural acronyms and names such as IDs, libUV, macOS stay whole enough: they are split here and joined as compounds
+		return true
+	}
+	return upper(w[i-1]) && i+1 < len(w) && lower(w[i+1]) && w[i+1:] != "s"
+}
+
+// fold brings letters of any width and case to one form (Unicode NFKC, lower case) and drops hidden characters.
+func fold(w string) string {
+	w = norm.NFKC.String(w)
+	var b strings.Builder
+	for _, r := range w {
+		switch {
+		case hiddenRune(r), r == utf8.RuneError:
+		case r == '’' || r == 'ʼ':
+			b.WriteByte('\'')
+		default:
+			b.WriteRune(unicode.ToLower(r))
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,200 @@
+package canon
+
+import "strings"
+
+func set(words string) map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(words) {
+		m[w] = true
+	}
+	return m
+}
+
+var (
+	// freeWords carry no claim of their own: a phrase skips them.
+	freeWords = set(`a an the this that these those its it's your our my their his her some any very really just simply actually
+		basically essentially literally quite pretty rather also still already even exactly only all own itself themselves single
+		same whole entire particular certain given actual usual normal new like kind sort of`)
+
+	// funcWords are the function words of English: their share tells sentences from lists.
+	funcWords = set(`a an the this that these those it its i you he she we they me him her us them my your his our their mine yours
+		who whom whose which what when where why how is are was were be been being am do does did done have has had having
+		can could will would shall should may might must not no nor and or but so if then than because as until while of at by
+		for with about against between into through during before after above below to from up down in out on off over under
+		again further once here there all any both each few more most other some such only own same too very just also never
+		always still even ever per via without within upon onto whether though although since unless instead rather yes
+		something anything nothing everything someone anyone one ones let lets get gets got getting go goes going gone
+		make makes made thing things like say says said know think mean want need needs way well ok okay yeah right
+		und der die das ist ein eine man nicht wird es et le la les des est une el los las que en un una`)
+
+	fillers = set("um uh uhm umm er erm ah hmm mm mhm eh hm")
+
+	separators = set("dot dash underscore underscores slash equals hyphen")
+
+	contractions = map[string][2]string{
+		"can't": {"can", "not"}, "cannot": {"can", "not"}, "won't": {"will", "not"}, "shan't": {"shall", "not"},
+		"ain't": {"is", "not"}, "let's": {"let", "us"}, "it's": {"it", "is"}, "that's": {"that", "is"}, "there's": {"there", "is"},
+		"what's": {"what", "is"}, "here's": {"here", "is"}, "who's": {"who", "is"}, "he's": {"he", "is"}, "she's": {"she", "is"},
+		"where's": {"where", "is"}, "how's": {"how", "is"}, "when's": {"when", "is"},
+		"cant": {"can", "not"}, "wont": {"will", "not"}, "dont": {"do", "not"}, "doesnt": {"does", "not"}, "didnt": {"did", "not"},
+		"isnt": {"is", "not"}, "arent": {"are", "not"}, "wasnt": {"was", "not"}, "werent": {"were", "not"}, "hasnt": {"has", "not"},
+		"havent": {"have", "not"}, "hadnt": {"had", "not"}, "couldnt": {"could", "not"}, "shouldnt": {"should", "not"},
+		"wouldnt": {"would", "not"}, "thats": {"that", "is"}, "theres": {"there", "is"}, "im": {"i", "am"}, "ive": {"i", "have"},
+		"youre": {"you", "are"}, "theyre": {"they", "are"}, "youd": {"you", "would"}, "youve": {"you", "have"}, "gonna": {"going", "to"},
+		"wanna": {"want", "to"}, "gotta": {"got", "to"},
+	}
+)
+
+// FunctionWord reports whether a folded word is a function word.
+func FunctionWord(word string) bool { return funcWords[word] }
+
+// Filler reports whether a folded word is a hesitation such as "um".
+func Filler(word string) bool { return fillers[word] }
+
+// openContraction returns the two words of a contraction.
+func openContraction(w string) (first, second string, ok bool) {
+	if p, ok := contractions[w]; ok {
+		return p[0], p[1], true
+	}
+	i := strings.LastIndexByte(w, '\'')
+	if i <= 0 {
+		return "", "", false
+	}
+	switch w[i+1:] {
+	case "t":
+		if strings.HasSuffix(w[:i], "n") {
+			return w[:i-1], "not", true
+		}
+	case "re":
+		return w[:i], "are", true
+	case "ve":
+		return w[:i], "have", true
+	case "ll":
+		return w[:i], "will", true
+	case "d":
+		return w[:i], "would", true
+	case "m":
+		return w[:i], "am", true
+	case "s": // possessive or "is": neither carries a claim
+		return w[:i], "", true
+	}
+	return "", "", false
+}
+
+func expandContractions(in []raw) []raw {
+	n := 0
+	for i := range in {
+		if _, second, ok := openContraction(in[i].word); ok && second != "" {
+			n++
+		}
+	}
+	out := in
+	if n > 0 {
+		out = make([]raw, 0, len(in)+n+8)
+	} else {
+		out = in[:0]
+	}
+	for _, t := range in {
+		first, second, ok := openContraction(t.word)
+		if !ok {
+			t.word = strings.Trim(t.word, "'")
+			out = append(out, t)
+			continue
+		}
+		t.word = first
+		out = append(out, t)
+		if second != "" {
+			t.word, t.brk, t.comma, t.glued = second, BreakNone, false, false
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// dropFillers removes hesitations, doubled words and spoken separators ("dot", "dash dash").
+func dropFillers(in []raw) []raw {
+	out := in[:0]
+	var carry raw
+	for i := 0; i < len(in); i++ {
+		t := in[i]
+		t.brk = max(t.brk, carry.brk)
+		t.comma = t.comma || carry.comma
+		t.glued = t.glued || carry.glued
+		switch {
+		case t.locked:
+		case fillers[t.word], t.word == "you" && i+1 < len(in) && in[i+1].word == "know" && in[i+1].brk == BreakNone &&
+			(t.comma || i+2 < len(in) && in[i+2].comma || i > 0 && fillers[in[i-1].word] || i+2 < len(in) && fillers[in[i+2].word]):
+			if t.word == "you" {
+				i++
+			}
+			if t.brk == BreakClause { // ", um," is a pause and no boundary
+				t.brk, t.comma = BreakNone, false
+			}
+			carry = raw{brk: t.brk, comma: t.comma}
+			if i+1 < len(in) && in[i+1].brk == BreakClause && in[i+1].comma {
+				in[i+1].brk, in[i+1].comma = BreakNone, false
+			}
+			continue
+		case separators[t.word] && len(out) > 0 && i+1 < len(in) && t.brk < BreakSentence:
+			carry = raw{glued: true}
+			if t.word == "dot" && in[i+1].word == "dot" {
+				i++
+			}
+			continue
+		case len(out) > 0 && out[len(out)-1].word == t.word && !t.isNum && t.brk < BreakSentence && !t.glued:
+			carry = raw{brk: t.brk, comma: t.comma}
+			if t.brk == BreakClause { // "the, the"
+				carry = raw{}
+			}
+			continue
+		}
+		carry = raw{}
+		out = append(out, t)
+	}
+	return out
+}
+
+// joinLetters joins letters that were spelled out: "u v", "I/O", "F, S".
+func joinLetters(in []raw, lex *Lexicon) []raw {
+	out := in[:0]
+	for i := 0; i < len(in); {
+		if !letter(&in[i]) {
+			out = append(out, in[i])
+			i++
+			continue
+		}
+		j := i + 1
+		for j < len(in) && letter(&in[j]) && (in[j].brk == BreakNone || in[j].comma && in[j].brk == BreakClause) {
+			j++
+		}
+		for i < j {
+			k := j
+			for k-i > 1 && !lex.vocabulary[spell(in[i:k])] { // the longest word that the bank knows
+				k--
+			}
+			if k-i == 1 && j-i > 1 && in[i].word != "a" && in[i].word != "i" {
+				k = j
+			}
+			t := in[i]
+			t.word, t.end = spell(in[i:k]), in[k-1].end
+			out = append(out, t)
+			i = k
+		}
+	}
+	return out
+}
+
+func letter(t *raw) bool {
+	return !t.locked && len(t.word) == 1 && t.word[0] >= 'a' && t.word[0] <= 'z'
+}
+
+func spell(letters []raw) string {
+	if len(letters) == 1 {
+		return letters[0].word
+	}
+	var b strings.Builder
+	for i := range letters {
+		b.WriteString(letters[i].word)
+	}
+	return b.String()
+}

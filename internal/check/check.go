@@ -1,0 +1,285 @@
+// Package check is the keyword witness: a small expression language in which a rubric says what counts as evidence for
+// a point, compiled once for a question and run over answers.
+//
+// A check is evidence and not proof. Every match knows whether it is affirmed, denied, or said without being claimed
+// (attributed to others, taken back, doubted, asked); see polarity.go. The package is pure. Compile and Program.Run are
+// the entries; docs/rubric-format.md describes the language.
+package check
+
+import (
+	"github.com/vivagrader/grader/internal/canon"
+)
+
+// Status is what a match, or a whole check, amounts to.
+type Status uint8
+
+// The statuses. Hedged means that the words are there but not as a claim of the speaker's.
+const (
+	Absent Status = iota
+	Affirmed
+	Denied
+	Reversed
+	Hedged
+)
+
+// String names the status in capitals.
+func (s Status) String() string {
+	return [...]string{"ABSENT", "AFFIRMED", "DENIED", "REVERSED", "HEDGED"}[s]
+}
+
+// Level is how much of a point the check found.
+type Level uint8
+
+// The levels.
+const (
+	None Level = iota
+	Partial
+	Full
+)
+
+// Span is a half-open range of tokens.
+type Span struct{ First, Last int }
+
+// Evidence is one place in the answer that speaks for or against something.
+type Evidence struct {
+	Span
+	Part string // the part of the check that it belongs to, empty for a check without parts
+}
+
+// Finding is what the checks of one point saw.
+type Finding struct {
+	Status  Status
+	Level   Level
+	Support []Evidence // places that credit
+	Against []Evidence // places that contradict
+	Missing []string   // names of parts that were not found, or the name that was not given
+}
+
+// Assertion is what the check of a misconception or a habit saw.
+type Assertion struct {
+	Status   Status // Affirmed: asserted; Denied, Hedged: brought up and not claimed
+	Evidence []Evidence
+}
+
+// Program is the compiled checks of one question. It is immutable and safe for concurrent use.
+type Program struct {
+	lexicon        *canon.Lexicon
+	sets           []node
+	setNames       []string
+	points         []pointCheck
+	misconceptions []node
+	habits         []habitCheck
+}
+
+type pointCheck struct {
+	parts        []part
+	need         int // parts that make a full hit
+	partialAt    int // parts that make a partial one
+	partial      node
+	contradicted node
+	name         node
+	nameText     string
+	line, column int
+}
+
+type part struct {
+	name string
+	node node
+}
+
+type habitCheck struct {
+	present node
+	cleared node
+}
+
+// Lexicon is what answers to the question are read with.
+func (p *Program) Lexicon() *canon.Lexicon { return p.lexicon }
+
+// Reading is an answer together with what polarity and the index say of it.
+type Reading struct {
+	Text     *canon.Text
+	scopes   []scope
+	cover    [][]uint16 // per token: scopes that cover it
+	postings [][]int32
+	numbers  []int32
+	setMemo  [][]match
+	setDone  []bool
+	program  *Program
+}
+
+// Read prepares text, which was read with the program's lexicon, for Run.
+func (p *Program) Read(text *canon.Text) *Reading {
+	r := &Reading{Text: text, program: p, setMemo: make([][]match, len(p.sets)), setDone: make([]bool, len(p.sets))}
+	counts := make([]int32, p.lexicon.Size())
+	total := 0
+	for i := range text.Tokens {
+		for _, id := range text.Tokens[i].IDs {
+			counts[id]++
+			total++
+		}
+		if text.Tokens[i].IsNum {
+			r.numbers = append(r.numbers, int32(i))
+		}
+	}
+	backing := make([]int32, total)
+	r.postings = make([][]int32, len(counts))
+	for id, n := range counts {
+		r.postings[id], backing = backing[:0:n], backing[n:]
+	}
+	for i := range text.Tokens {
+		for _, id := range text.Tokens[i].IDs {
+			r.postings[id] = append(r.postings[id], int32(i))
+		}
+	}
+	r.findScopes()
+	return r
+}
+
+// Point runs the check of the i-th point.
+func (r *Reading) Point(i int) Finding {
+	c := &r.program.points[i]
+	var f Finding
+	hits := 0
+	for _, p := range c.parts {
+		res := r.assess(p.node)
+		switch res.status {
+		case Affirmed:
+			hits += 1
+			f.Support = append(f.Support, evidence(p.name, res.best)...)
+			if res.level == Partial {
+				f.Level = Partial // e.g. three of five phases: never more than partial
+			}
+		case Denied, Reversed:
+			f.Status = res.status
+			f.Against = append(f.Against, evidence(p.name, res.best)...)
+		case Hedged:
+			if f.Status == Absent {
+				f.Status = Hedged
+			}
+			fallthrough
+		default:
+			if p.name != "" {
+				f.Missing = append(f.Missing, p.name)
+			}
+		}
+	}
+	switch {
+	case len(c.parts) == 0:
+	case hits >= c.need && f.Level != Partial:
+		f.Level = Full
+	case hits >= c.partialAt && hits > 0:
+		f.Level = Partial
+	default:
+		f.Level = None
+	}
+	if f.Level == None && c.partial != nil {
+		if res := r.assess(c.partial); res.status == Affirmed {
+			f.Level, f.Support = Partial, append(f.Support, evidence("", res.best)...)
+		}
+	}
+	if c.contradicted != nil {
+		if res := r.assess(c.contradicted); res.status == Affirmed {
+			f.Against = append(f.Against, evidence("", res.best)...)
+			f.Status = Denied
+		}
+	}
+	if len(f.Against) > 0 {
+		if f.Status != Reversed {
+			f.Status = Denied
+		}
+		return f
+	}
+	if f.Level > None {
+		f.Status = Affirmed
+		if c.name != nil && !r.mentions(c.name) {
+			f.Missing = append(f.Missing, c.nameText)
+			f.Level = Partial
+		}
+	}
+	return f
+}
+
+// Misconception runs the check of the i-th misconception.
+func (r *Reading) Misconception(i int) Assertion { return r.assertion(r.program.misconceptions[i]) }
+
+func (r *Reading) assertion(n node) Assertion {
+	if n == nil {
+		return Assertion{}
+	}
+	res := r.assess(n)
+	return Assertion{Status: res.status, Evidence: evidence("", res.best)}
+}
+
+// Habit reports whether the i-th habit of the bank shows: its present pattern matches, or is not given, and its cleared
+// pattern does not match. known is false for a habit without patterns.
+func (r *Reading) Habit(i int) (present, known bool, at []Evidence) {
+	h := r.program.habits[i]
+	if h.cleared != nil {
+		if res := r.assess(h.cleared); res.status == Affirmed {
+			return false, true, nil
+		}
+	}
+	if h.present == nil {
+		return false, false, nil
+	}
+	res := r.assess(h.present)
+	return res.status == Affirmed, true, evidence("", res.best)
+}
+
+// mentions reports whether the words are there at all, whatever is said of them.
+func (r *Reading) mentions(n node) bool { return len(n.eval(r)) > 0 }
+
+type assessed struct {
+	status Status
+	level  Level
+	best   []match
+}
+
+const bestMatches = 2
+
+// assess weighs all matches of n: one affirmed match decides, else a denied one, else a hedged one. Corrections need no
+// rule of their own here: what a speaker takes back is hedged.
+func (r *Reading) assess(n node) assessed {
+	if c, ok := n.(composite); ok {
+		return c.assess(r)
+	}
+	res := assessed{level: Full}
+	for _, m := range n.eval(r) {
+		s := r.polarity(m)
+		if m.reversed {
+			switch s {
+			case Affirmed:
+				s = Reversed
+			case Denied:
+				s = Affirmed
+			}
+		}
+		switch {
+		case s == Affirmed && res.status != Affirmed,
+			(s == Denied || s == Reversed) && res.status != Affirmed && res.status != Denied && res.status != Reversed,
+			s == Hedged && res.status == Absent:
+			res.status, res.best = s, append(res.best[:0], m)
+		case s == res.status && len(res.best) < bestMatches && m.first > res.best[len(res.best)-1].last:
+			res.best = append(res.best, m)
+		}
+	}
+	return res
+}
+
+func evidence(part string, ms []match) []Evidence {
+	out := make([]Evidence, len(ms))
+	for i, m := range ms {
+		out[i] = Evidence{Span{int(m.first), int(m.last) + 1}, part}
+	}
+	return out
+}
+
+// AnyTerm reports whether the text holds any word of the question's checks that is not a function word.
+func (r *Reading) AnyTerm() bool {
+	for i := range r.Text.Tokens {
+		if t := &r.Text.Tokens[i]; len(t.IDs) > 0 && !t.Func && !t.Free {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,463 @@
+package check
+
+import (
+	"slices"
+
+	"github.com/vivagrader/grader/internal/canon"
+)
+
+// scopeKind says what a scope does to the words inside it.
+type scopeKind uint8
+
+const (
+	negated   scopeKind = iota // not, never, no
+	excluded                   // without, instead of, rather than, unlike: not said of the subject, and not denied either
+	refuted                    // attributed to others, called a myth, once believed
+	retracted                  // taken back: "eight, no, four"
+	doubted                    // "not sure whether", "I'd have to look up"
+	asked                      // a question
+	listed                     // a bare list of terms
+)
+
+// scope is a stretch of tokens [from, to) under a cue.
+type scope struct {
+	kind     scopeKind
+	from, to int
+	cue      []int32
+}
+
+const (
+	negationReach  = 12 // tokens that a negation covers at most
+	exclusionReach = 7
+	retractReach   = 7
+	listTokens     = 15   // a sentence of at least so many tokens
+	listShare      = 0.07 // with less than this share of function words is a list
+)
+
+var (
+	clauseOpeners = wordSet(`but because so which while whereas since though although if when as then that's however instead
+		it they you we he she i there that this until unless`)
+	pronouns     = wordSet("it they you we he she i there that this")
+	sayers       = wordSet("people some many folks somebody someone everyone everybody most others lots candidates they blogs tutorials developers colleagues interviewers juniors guy teammate")
+	sayVerbs     = wordSet("say says said think thinks believe believes believed assume assumes assumed claim claims claimed told tell tells guess expect expects imagine thought")
+	doubtVerbs   = wordSet("sure certain remember recall know positive")
+	thinkVerbs   = wordSet("think believe agree buy mean say claim")
+	wrongWords   = wordSet("wrong false untrue incorrect nonsense")
+	mythWords    = wordSet("myth misconception fallacy misunderstanding rumour rumor misbelief")
+	onlyWords    = wordSet("only just merely simply")
+	tagQuestions = wordSet("right ok okay yeah correct yes no huh know sense")
+)
+
+func wordSet(words string) map[string]bool {
+	m := map[string]bool{}
+	start := -1
+	for i := 0; i <= len(words); i++ {
+		if i < len(words) && words[i] != ' ' && words[i] != '\n' && words[i] != '\t' {
+			if start < 0 {
+				start = i
+			}
+			continue
+		}
+		if start >= 0 {
+			m[words[start:i]] = true
+			start = -1
+		}
+	}
+	return m
+}
+
+// findScopes marks where the text denies, attributes, takes back, doubts, asks or merely lists.
+func (r *Reading) findScopes() {
+	for _, s := range r.Text.Sentences {
+		r.sentenceScopes(s)
+	}
+	r.cover = make([][]uint16, len(r.Text.Tokens))
+	for i, s := range r.scopes {
+		for t := s.from; t < s.to; t++ {
+			r.cover[t] = append(r.cover[t], uint16(i))
+		}
+	}
+}
+
+func (r *Reading) add(kind scopeKind, from, to int, cue ...int) {
+	if from >= to || len(r.scopes) >= 1<<15 {
+		return
+	}
+	s := scope{kind: kind, from: from, to: to}
+	for _, c := range cue {
+		s.cue = append(s.cue, int32(c))
+	}
+	r.scopes = append(r.scopes, s)
+}
+
+func (r *Reading) word(i, limit int) string {
+	if i < 0 || i >= limit {
+		return ""
+	}
+	return r.Text.Tokens[i].Word
+}
+
+func (r *Reading) sentenceScopes(s canon.Sentence) {
+	toks := r.Text.Tokens
+	r.wholeSentence(s)
+	for i := s.First; i < s.Last; i++ {
+		w := toks[i].Word
+		at := func(k int) string { return r.word(i+k, s.Last) }
+		switch w {
+		case "not":
+			r.notScope(i, s)
+		case "never", "nothing", "nobody", "none", "neither", "nor", "hardly":
+			if w == "never" && doubtVerbs[at(1)] {
+				r.add(doubted, i+1, r.clauseEnd(i+1, s.Last, 30), i)
+				continue
+			}
+			r.negate(i, i+1, s)
+			if w == "none" || w == "nothing" || w == "nobody" {
+				continue
+			}
+		case "no":
+			r.noScope(i, s)
+		case "without", "unlike", "excluding", "lacks", "lack", "lacking":
+			r.add(excluded, i+1, r.clauseEnd(i+1, s.Last, exclusionReach), i)
+		case "instead", "rather":
+			if n := at(1); n == "of" || n == "than" {
+				r.add(excluded, i+2, r.clauseEnd(i+2, s.Last, exclusionReach), i, i+1)
+			}
+		case "opposed":
+			if at(1) == "to" {
+				r.add(excluded, i+2, r.clauseEnd(i+2, s.Last, exclusionReach), i, i+1)
+			}
+		case "if":
+			if r.word(i-1, s.Last) == "as" {
+				r.add(excluded, i+1, r.clauseEnd(i+1, s.Last, negationReach), i)
+			}
+		case "though":
+			if r.word(i-1, s.Last) == "as" {
+				r.add(excluded, i+1, r.clauseEnd(i+1, s.Last, negationReach), i)
+			}
+		case "idea", "clue":
+			if r.word(i-1, s.Last) == "no" {
+				r.add(doubted, i+1, r.clauseEnd(i+1, s.Last, 30), i)
+			}
+		case "forget", "forgot", "wonder", "unsure":
+			if n := at(1); n == "what" || n == "how" || n == "which" || n == "whether" || n == "if" || n == "the" || n == "when" || n == "why" || n == "where" {
+				r.add(doubted, i+1, r.clauseEnd(i+1, s.Last, 30), i)
+			}
+		case "look":
+			if at(1) == "up" || at(2) == "up" {
+				r.add(doubted, s.First, i, i)
+				r.add(doubted, i+1, r.clauseEnd(i+1, s.Last, 30), i)
+			}
+		case "contrary":
+			r.add(refuted, i+1, r.clauseEnd(i+1, s.Last, negationReach), i)
+		case "wait", "sorry", "scratch", "strike", "correction":
+			r.correction(i, s)
+		}
+		if mythWords[w] {
+			r.myth(i, s)
+		}
+		if wrongWords[w] {
+			r.wrong(i, s)
+		}
+		if sayVerbs[w] {
+			r.attribution(i, s)
+		}
+	}
+}
+
+// wholeSentence marks questions and bare lists.
+func (r *Reading) wholeSentence(s canon.Sentence) {
+	src := r.Text.Source
+	if s.End > 0 && s.End <= len(src) && src[s.End-1] == '?' {
+		last := r.Text.Tokens[s.Last-1].Word
+		if !tagQuestions[last] {
+			r.add(asked, s.First, s.Last)
+		}
+	}
+	if n := s.Last - s.First; n >= listTokens {
+		function := 0
+		for i := s.First; i < s.Last; i++ {
+			if r.Text.Tokens[i].Func {
+				function++
+			}
+		}
+		if float64(function) < listShare*float64(n) {
+			r.add(listed, s.First, s.Last)
+		}
+	}
+}
+
+func (r *Reading) notScope(i int, s canon.Sentence) {
+	next := r.word(i+1, s.Last)
+	before := r.word(i-1, s.Last)
+	switch {
+	case onlyWords[next] && next != "just" || next == "until" || next == "unless" || before == "why" || before == "or" && r.clauseBreak(i+1, s.Last) || before == "if" && r.clauseBreak(i+1, s.Last):
+		return
+	case next == "just" && r.hasWord(i, s.Last, "but", "also", "it"):
+		return
+	case next == "matter" || next == "care":
+		r.add(excluded, i+1, r.clauseEnd(i+1, s.Last, negationReach), i)
+		return
+	case doubtVerbs[next] || next == "really" && doubtVerbs[r.word(i+2, s.Last)]:
+		to := r.clauseEnd(i+2, s.Last, 30)
+		r.add(doubted, i+1, to, i)
+		if r.clauseBreak(i+2, s.Last) || to-i <= 4 { // "..., I'm not sure": what stands before it
+			r.add(doubted, r.clauseStart(i, s.First), i, i)
+		}
+		return
+	case thinkVerbs[next] || next == "really" && thinkVerbs[r.word(i+2, s.Last)]:
+		if next == "agree" {
+			r.refutePrevious(i, s)
+			return
+		}
+		r.add(negated, i+1, r.restOfSentence(i+1, s.Last), i)
+		return
+	case (next == "true" || next == "right" || next == "correct" || next == "the" && r.word(i+2, s.Last) == "case") && !r.hasWord(i, min(i+4, s.Last), "that", "to"):
+		r.refutePrevious(i, s)
+		return
+	case next == "true" || next == "right" || next == "correct" || next == "that" || next == "because":
+		r.add(refuted, i+1, r.restOfSentence(i+1, s.Last), i)
+		return
+	case next == "case":
+		return
+	}
+	r.negate(i, i+1, s)
+}
+
+// negate opens a negation after the cue. "not ... until" and "not ... unless" assert, so they open none.
+func (r *Reading) negate(cue, from int, s canon.Sentence) {
+	to := r.clauseEnd(from, s.Last, negationReach)
+	if w := r.word(to, s.Last); w == "until" || w == "unless" || w == "till" {
+		return
+	}
+	r.add(negated, from, to, cue)
+}
+
+func (r *Reading) noScope(i int, s canon.Sentence) {
+	next := r.word(i+1, s.Last)
+	switch {
+	case next == "matter" || next == "problem" || next == "doubt" || next == "idea" || next == "clue":
+		return
+	case next == "wait" || next == "sorry" || next == "actually" || next == "hang" || next == "hold":
+		r.retract(i, s)
+		return
+	case i > s.First && r.Text.Tokens[i].Comma && r.clauseBreak(i+1, s.Last) && i+1 < s.Last:
+		r.retract(i, s)
+		return
+	case i > s.First && r.Text.Tokens[i].Comma && (next == "it" || next == "that" || next == "i"):
+		r.retract(i, s)
+		return
+	case r.clauseBreak(i+1, s.Last):
+		return
+	}
+	r.negate(i, i+1, s)
+}
+
+// clauseBreak reports whether a clause ends before token i.
+func (r *Reading) clauseBreak(i, limit int) bool {
+	return i >= limit || r.Text.Tokens[i].Break >= canon.BreakClause
+}
+
+func (r *Reading) hasWord(i, limit int, words ...string) bool {
+	for ; i < limit; i++ {
+		if slices.Contains(words, r.Text.Tokens[i].Word) {
+			return true
+		}
+	}
+	return false
+}
+
+// clauseEnd finds the end of the clause that token from stands in, at most reach tokens on.
+func (r *Reading) clauseEnd(from, limit, reach int) int {
+	for i := from; i < limit; i++ {
+		t := &r.Text.Tokens[i]
+		switch {
+		case i-from >= reach, i > from && t.Break >= canon.BreakClause,
+			i > from && (t.Word == "and" || t.Word == "until" || t.Word == "till" || t.Word == "unless"),
+			i > from+1 && clauseOpeners[t.Word] && !(pronouns[t.Word] && relative(r.Text.Tokens[i-1].Word)),
+			t.Word == "but":
+			return i
+		}
+	}
+	return limit
+}
+
+// relative words go on with the clause: "not something that you block".
+func relative(w string) bool {
+	switch w {
+	case "that", "what", "how", "whether", "of", "for", "to", "with", "on", "than", "when", "if", "before", "after", "like", "about", "in":
+		return true
+	}
+	return false
+}
+
+func (r *Reading) clauseStart(i, first int) int {
+	for i > first && r.Text.Tokens[i].Break < canon.BreakClause && r.Text.Tokens[i].Word != "but" && r.Text.Tokens[i].Word != "and" {
+		i--
+	}
+	return i
+}
+
+func (r *Reading) restOfSentence(from, limit int) int {
+	for i := from; i < limit; i++ {
+		switch r.Text.Tokens[i].Word {
+		case "but", "however", "actually":
+			return i
+		}
+	}
+	return limit
+}
+
+// refutePrevious is for "that's not true", "I don't agree": it strikes what stands before it, or the sentence before.
+func (r *Reading) refutePrevious(i int, s canon.Sentence) {
+	start := r.clauseStart(i, s.First)
+	if start-s.First >= 3 { // "people say X, that's not true"
+		r.add(refuted, s.First, start, i)
+		return
+	}
+	if w := r.Text.Tokens[s.First].Word; i-s.First > 5 && w != "that" && w != "this" && w != "it" && w != "which" {
+		r.add(refuted, s.First, i, i) // "the idea that X is not true"
+		return
+	}
+	if k := r.Text.Tokens[s.First].Sentence; k > 0 {
+		p := r.Text.Sentences[k-1]
+		r.add(refuted, p.First, p.Last, i)
+	}
+}
+
+func (r *Reading) myth(i int, s canon.Sentence) {
+	next := r.word(i+1, s.Last)
+	if next == "that" || next == "is" || r.clauseBreak(i+1, s.Last) && i+1 < s.Last && r.Text.Tokens[i+1].Break == canon.BreakClause && i-s.First < 6 {
+		r.add(refuted, i+1, r.restOfSentence(i+1, s.Last), i)
+		return
+	}
+	r.refutePrevious(i, s)
+}
+
+// wrong handles "that's wrong", "it is wrong to say", "people get that wrong". A result that is wrong refutes nothing.
+func (r *Reading) wrong(i int, s canon.Sentence) {
+	prev, next := r.word(i-1, s.Last), r.word(i+1, s.Last)
+	subject := r.word(i-2, s.Last)
+	switch {
+	case (next == "to" || next == "that") && (prev == "is" || prev == "be"):
+		r.add(refuted, i+1, r.restOfSentence(i+1, s.Last), i)
+	case prev == "is" && (subject == "that" || subject == "this" || subject == "which"),
+		(prev == "plain" || prev == "just" || prev == "simply" || prev == "flat" || prev == "also") && r.hasWord(max(s.First, i-4), i, "that", "which", "this"):
+		r.refutePrevious(i, s)
+	}
+}
+
+// attribution handles "people say X", "I used to think X", "you would think X".
+func (r *Reading) attribution(i int, s canon.Sentence) {
+	from := max(s.First, i-6)
+	who := false
+	for k := from; k < i; k++ {
+		w := r.Text.Tokens[k].Word
+		if w == "not" || w == "i" && r.Text.Tokens[i].Word != "thought" && r.Text.Tokens[i].Word != "assumed" && r.Text.Tokens[i].Word != "believed" && !r.hasWord(k, i, "used", "once") {
+			who = false
+			continue
+		}
+		if sayers[w] && k == i-1 || sayers[w] && k >= i-5 && w != "they" && w != "most" && w != "some" && w != "many" ||
+			(w == "some" || w == "many" || w == "most") && k >= i-2 {
+			who = true
+		}
+		if w == "used" && r.word(k+1, s.Last) == "to" || w == "would" && r.hasWord(from, k, "you") || w == "might" && r.hasWord(from, k, "you", "one") {
+			who = true
+		}
+		if w == "i" && (r.Text.Tokens[i].Word == "thought" || r.Text.Tokens[i].Word == "assumed" || r.Text.Tokens[i].Word == "believed") {
+			who = true
+		}
+	}
+	if !who {
+		return
+	}
+	if r.Text.Tokens[i].Word == "told" && r.word(i+1, s.Last) == "me" {
+		i++
+	}
+	r.add(refuted, i+1, r.restOfSentence(i+1, s.Last), i)
+}
+
+// correction handles "wait, no", "sorry, I mean", "scratch that".
+func (r *Reading) correction(i int, s canon.Sentence) {
+	w, next := r.Text.Tokens[i].Word, r.word(i+1, s.Last)
+	switch {
+	case w == "wait" && next == "no", w == "wait" && r.word(i-1, s.Last) == "oh",
+		w == "sorry" && (next == "no" || next == "i" || r.Text.Tokens[i].Break >= canon.BreakClause && i > s.First),
+		(w == "scratch" || w == "strike") && next == "that", w == "correction":
+		r.retract(i, s)
+	}
+}
+
+// retract takes back the words before token i: of its clause, or of the sentence before when it opens one.
+func (r *Reading) retract(i int, s canon.Sentence) {
+	if i > s.First {
+		start := i - 1
+		for start > s.First && i-start < retractReach && r.Text.Tokens[start].Break < canon.BreakClause {
+			start--
+		}
+		r.add(retracted, start, i, i)
+		return
+	}
+	if k := r.Text.Tokens[s.First].Sentence; k > 0 {
+		p := r.Text.Sentences[k-1]
+		r.add(retracted, max(p.First, p.Last-retractReach), p.Last, i)
+	}
+}
+
+// polarity says what the text makes of a match: it is denied when an odd number of negations covers one of its words,
+// hedged when the words are attributed, taken back, doubted, asked, excluded or merely listed.
+func (r *Reading) polarity(m match) Status {
+	denied := false
+	for _, leaf := range m.leaves {
+		odd := false
+		for _, k := range r.cover[leaf] {
+			s := &r.scopes[k]
+			if eats(m, s) {
+				continue
+			}
+			switch s.kind {
+			case negated:
+				odd = !odd
+			case listed:
+				if !m.firm {
+					return Hedged
+				}
+			default:
+				return Hedged
+			}
+		}
+		denied = denied || odd
+	}
+	if denied {
+		return Denied
+	}
+	return Affirmed
+}
+
+// eats reports whether the pattern itself asked for the negation of scope s.
+func eats(m match, s *scope) bool {
+	for _, c := range s.cue {
+		if slices.Contains(m.leaves, c) || slices.Contains(m.eaten, c) {
+			return true
+		}
+	}
+	return false
+}
+
+// negations returns the cues of the scopes that turn m round: negations and exclusions.
+func (r *Reading) negations(m match) []int32 {
+	var cues []int32
+	for _, leaf := range m.leaves {
+		for _, k := range r.cover[leaf] {
+			s := &r.scopes[k]
+			if (s.kind == negated || s.kind == excluded) && !eats(m, s) {
+				for _, c := range s.cue {
+					if !slices.Contains(cues, c) {
+						cues = append(cues, c)
+					}
+				}
+			}
+		}
+	}
+	return cues
+}

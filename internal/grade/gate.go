@@ -1,0 +1,222 @@
+package grade
+
+import (
+	"strings"
+	"unicode"
+
+	"github.com/vivagrader/grader/internal/canon"
+	"github.com/vivagrader/grader/internal/check"
+	"github.com/vivagrader/grader/internal/rubric"
+)
+
+const (
+	// minWords is the least number of words of an answer that names no term of the question.
+	minWords = 3
+	// dumpWords and dumpShare: so many words or more with less than this share of function words are a keyword dump.
+	// Measured on dumps: at most 0.04 for 11 of 12; the lowest honest answer had 0.25.
+	dumpWords = 20
+	dumpShare = 0.10
+	// echoShare is the share of an answer's content words that stand in the prompt, above which it is an echo.
+	echoShare = 0.85
+	// foreignShare is the share of another language's function words above which a text is in that language.
+	foreignShare = 0.12
+	// scriptShare is the share of letters outside the Latin script above which a text is not English.
+	scriptShare = 0.5
+)
+
+// flagEmptied marks an answer of which nothing is left once what speaks to the grader is taken out.
+const flagEmptied Flag = "EMPTIED"
+
+// gate is what is settled before any witness is heard.
+type gate struct {
+	text     string
+	masked   string       // text with the removed spans blanked, byte for byte
+	spans    []canon.Span // removed
+	injected bool
+	words    int // of the masked text
+	letters  int
+}
+
+func newGate(text string) *gate {
+	g := &gate{text: text, masked: text}
+	g.spans = hostileSpans(text)
+	g.injected = len(g.spans) > 0
+	if g.injected {
+		b := []byte(text)
+		for _, s := range g.spans {
+			for i := s.Start; i < s.End; i++ {
+				b[i] = '\n' // a paragraph's end: nothing is read across it
+			}
+		}
+		g.masked = string(b)
+	}
+	in := false
+	for _, r := range g.masked {
+		letter := unicode.IsLetter(r)
+		if letter {
+			g.letters++
+		}
+		word := letter || unicode.IsDigit(r) || r == '\''
+		if word && !in {
+			g.words++
+		}
+		in = word
+	}
+	return g
+}
+
+// removed reports whether a span reaches into text that was taken out.
+func (g *gate) removed(s canon.Span) bool {
+	for _, r := range g.spans {
+		if r.Start < s.End && s.Start < r.End {
+			return true
+		}
+	}
+	return false
+}
+
+// openers announce an answer that does not follow.
+var openers = []string{"thought process", "answer", "my answer", "solution", "let's think step by step", "here is my answer", "sure", "ok", "okay", "well"}
+
+// judge says why the text cannot be graded, or that it can and earns nothing.
+func (g *gate) judge(q *rubric.Question, r *check.Reading) (Reason, Flag) {
+	trimmed := strings.TrimSpace(g.masked)
+	if g.injected && g.words < minWords {
+		return "", flagEmptied
+	}
+	switch {
+	case trimmed == "":
+		return ReasonEmpty, ""
+	case g.letters == 0 && g.words == 0:
+		return ReasonSymbolsOnly, ""
+	case opener(trimmed):
+		return ReasonOpenerOnly, ""
+	case g.words < minWords && !r.AnyTerm():
+		return ReasonTooShort, ""
+	case !latin(g.masked):
+		return ReasonUnsupportedLanguage, ""
+	}
+	t := r.Text
+	function := 0
+	for i := range t.Tokens {
+		if t.Tokens[i].Func {
+			function++
+		}
+	}
+	n := len(t.Tokens)
+	switch {
+	case q.Bank.Language == "en" && foreign(t):
+		return ReasonUnsupportedLanguage, ""
+	case n >= 6 && function == 0 && !r.AnyTerm() && gibberish(t):
+		return ReasonNotLanguage, ""
+	case n >= dumpWords && float64(function) < dumpShare*float64(n):
+		return "", FlagKeywordDump
+	case echo(q, t):
+		return "", FlagEcho
+	}
+	return "", ""
+}
+
+func opener(s string) bool {
+	s = strings.ToLower(strings.Trim(s, " \n\t.:;,!-*#"))
+	for _, o := range openers {
+		if s == o {
+			return true
+		}
+	}
+	return false
+}
+
+func latin(s string) bool {
+	latin, other := 0, 0
+	for _, r := range s {
+		switch {
+		case r < 0x80 || unicode.Is(unicode.Latin, r) || !unicode.IsLetter(r):
+			if unicode.IsLetter(r) {
+				latin++
+			}
+		default:
+			other++
+		}
+	}
+	return float64(other) <= scriptShare*float64(latin+other)
+}
+
+// foreignWords are frequent words of other languages that are no English words.
+var foreignWords = func() map[string]string {
+	m := map[string]string{}
+	for lang, words := range map[string]string{
+		"de": "der das und ist nicht ein eine einen mit für auf wird werden auch sich dass wenn oder aber wie bei nach aus durch über kann sind dann noch nur zu des im von ich mehr weiß",
+		"fr": "le les des est une pour dans que qui pas sur avec ce cette sont par il elle nous vous mais aux du et ne être fait",
+		"es": "el los las una es por con para del que lo como más pero sus está son cuando muy también hay y",
+		"it": "il gli che di è una per con non sono della del dei anche più viene nel alla questo ogni",
+		"pt": "os uma não com para que dos das são mais quando também pelo está isso em ele",
+		"nl": "het een niet dat wordt zijn voor met ook maar deze naar bij worden",
+		"pl": "nie jest się na że jak przez dla który są ale czy tylko",
+	} {
+		for _, w := range strings.Fields(words) {
+			m[w] = lang
+		}
+	}
+	return m
+}()
+
+// foreign reports whether the function words are mostly those of one other language.
+func foreign(t *canon.Text) bool {
+	if len(t.Tokens) < 5 {
+		return false
+	}
+	counts := map[string]int{}
+	best := 0
+	english := 0
+	for i := range t.Tokens {
+		w := t.Tokens[i].Word
+		if lang, ok := foreignWords[w]; ok {
+			counts[lang]++
+			best = max(best, counts[lang])
+		} else if canon.FunctionWord(w) {
+			english++
+		}
+	}
+	return float64(best) > foreignShare*float64(len(t.Tokens)) && best > english
+}
+
+// gibberish reports whether most words lack a vowel or repeat one another.
+func gibberish(t *canon.Text) bool {
+	odd := 0
+	seen := map[string]bool{}
+	for i := range t.Tokens {
+		w := t.Tokens[i].Word
+		if !strings.ContainsAny(w, "aeiouy") || seen[w] {
+			odd++
+		}
+		seen[w] = true
+	}
+	return odd*2 > len(t.Tokens)
+}
+
+// echo reports whether the answer does little more than say the question again.
+func echo(q *rubric.Question, t *canon.Text) bool {
+	if len(t.Tokens) < 4 || len(t.Tokens) > 90 {
+		return false
+	}
+	prompt := canon.Read(q.Prompt+" "+q.Title, canon.NewLexicon(nil))
+	if len(t.Tokens) > 2*len(prompt.Tokens) {
+		return false
+	}
+	in := map[string]bool{}
+	for i := range prompt.Tokens {
+		in[prompt.Tokens[i].Stem] = true
+	}
+	content, shared := 0, 0
+	for i := range t.Tokens {
+		if t.Tokens[i].Func {
+			continue
+		}
+		content++
+		if in[t.Tokens[i].Stem] {
+			shared++
+		}
+	}
+	return content >= 3 && float64(shared) >= echoShare*float64(content)
+}
