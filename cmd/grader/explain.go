@@ -32,11 +32,11 @@ func newExplain(g *globals) *cobra.Command {
 }
 
 func (g *globals) explain(args []string, f explainFlags) error {
-	banks, err := g.openBanks()
+	graders, err := g.graders()
 	if err != nil {
 		return err
 	}
-	q, p, err := program(banks, args[0])
+	q, p, err := graders.program(args[0])
 	if err != nil {
 		return err
 	}

@@ -101,7 +101,7 @@ func newRoot(g *globals) *cobra.Command {
 		return usagef("%w; see %s --help", err, c.CommandPath())
 	})
 	root.PersistentFlags().StringArrayVar(&g.banks, "bank", nil, "a folder with a bank of questions, instead of the built-in one (repeatable)")
-	root.AddCommand(newExplain(g), newRubric(g))
+	root.AddCommand(newExplain(g), newRubric(g), newCalibrate(g), newVersion(g), newGrade(g), newQuestions(g))
 	for _, c := range allCommands(root) {
 		if c.Runnable() {
 			c.Long = strings.TrimSpace(c.Long + "\n" + exitHelp)
@@ -166,35 +166,11 @@ func (g *globals) openBanks() ([]*rubric.Bank, error) {
 	return out, nil
 }
 
-// question finds a question in any of the banks.
-func question(banks []*rubric.Bank, id string) (*rubric.Question, error) {
-	var unknown *rubric.UnknownQuestionError
-	for _, b := range banks {
-		if prefix, _, ok := strings.Cut(id, "/"); ok && prefix != b.ID && len(banks) > 1 {
-			continue
-		}
-		q, err := b.Question(id)
-		var u *rubric.UnknownQuestionError
-		if errors.As(err, &u) {
-			if unknown == nil || len(unknown.Nearest) == 0 {
-				unknown = u
-			}
-			continue
-		}
-		return q, err
-	}
-	if unknown == nil {
-		unknown = &rubric.UnknownQuestionError{ID: id}
-	}
-	return nil, unknown
-}
-
 // program finds and compiles a question.
-func program(banks []*rubric.Bank, id string) (*rubric.Question, *check.Program, error) {
-	q, err := question(banks, id)
+func (s graderSet) program(id string) (*rubric.Question, *check.Program, error) {
+	g, q, err := s.find(id)
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := check.Compile(q)
-	return q, p, err
+	return g.Question(q.ID)
 }

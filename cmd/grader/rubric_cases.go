@@ -43,17 +43,18 @@ func matching(filter string) func(string) bool {
 type tally struct{ run, failed, judge int }
 
 func (g *globals) runCases(f casesFlags) error {
-	banks, err := g.openBanks()
+	graders, err := g.graders()
 	if err != nil {
 		return err
 	}
 	var total tally
-	for _, b := range banks {
+	for _, gr := range graders {
+		b := gr.Bank()
 		for _, id := range b.IDs() {
 			if q, _, _ := strings.Cut(f.filter, "/"); !strings.Contains(id, q) {
 				continue
 			}
-			q, p, err := program(banks, b.ID+"/"+id)
+			q, p, err := graders.program(b.ID + "/" + id)
 			if err != nil {
 				return err
 			}

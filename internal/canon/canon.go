@@ -57,6 +57,7 @@ type Token struct {
 	Free       bool   // articles and light adverbs: a phrase skips them
 	Func       bool   // function word, for telling language from lists
 	Comma      bool   // a comma stood before it
+	Arrow      bool   // an arrow or a greater-than sign stood before it
 	Quoted     bool   // inside double quotes
 	Sentence   int    // index into Text.Sentences
 	Pos        int    // distance coordinate in steps
@@ -112,6 +113,7 @@ var startsThought = set("so but and also because then um well okay ok or if when
 const (
 	softSentenceMin = 12 // tokens before a soft cut is looked for
 	softSentenceMax = 45 // stretches up to this long are left whole
+	sentenceMax     = 90 // tokens of a sentence at most, wherever it has to be cut
 )
 
 func (t *Text) cutSentences() {
@@ -152,7 +154,10 @@ func (t *Text) cutLong(first, last int) {
 			}
 		}
 		if cut == 0 {
-			break
+			if last-first <= sentenceMax {
+				break
+			}
+			cut = first + sentenceMax
 		}
 		t.addSentence(first, cut)
 		first = cut

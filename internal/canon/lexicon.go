@@ -132,6 +132,7 @@ type Term struct {
 	Num   Number
 	IsNum bool
 	Free  bool
+	Glued bool // written as one identifier with the term before it
 }
 
 // Add returns the words of a pattern's phrase as Read would see them. A word that ends in * stands for every word that
@@ -143,7 +144,7 @@ func (l *Lexicon) Add(phrase string, wildcard bool) []Term {
 	tokens = l.joinCompounds(joinNumbers(tokens))
 	out := make([]Term, len(tokens))
 	for i, t := range tokens {
-		out[i] = Term{ID: NoID, Word: t.word, Num: t.num, IsNum: t.isNum, Free: freeWords[t.word]}
+		out[i] = Term{ID: NoID, Word: t.word, Num: t.num, IsNum: t.isNum, Free: freeWords[t.word], Glued: t.glued}
 		switch {
 		case wildcard && i == len(tokens)-1:
 			out[i].ID = int32(len(l.stems) + len(l.prefixes))
@@ -171,7 +172,7 @@ func (l *Lexicon) Add(phrase string, wildcard bool) []Term {
 func (l *Lexicon) Size() int { return len(l.stems) + len(l.prefixes) }
 
 func (l *Lexicon) token(r *raw) Token {
-	t := Token{Start: r.start, End: r.end, Word: r.word, Num: r.num, IsNum: r.isNum, Alias: r.alias, Break: r.brk, Comma: r.comma,
+	t := Token{Start: r.start, End: r.end, Word: r.word, Num: r.num, IsNum: r.isNum, Alias: r.alias, Break: r.brk, Comma: r.comma, Arrow: r.arrow,
 		Quoted: r.quoted, Free: freeWords[r.word], Func: funcWords[r.word] || fillers[r.word]}
 	if r.isNum && r.word != "one" {
 		t.Stem = r.word
@@ -256,17 +257,20 @@ next:
 	return nil
 }
 
+// standsAlone are the words that are no part of a compound: "no body" is not nobody.
+var standsAlone = set("no not any some every the an")
+
 // joinCompounds writes compounds the way the patterns do: "time out" as timeout, "nexttick" as next tick.
 func (l *Lexicon) joinCompounds(in []raw) []raw {
 	var buf [64]byte
 	out := make([]raw, 0, len(in)+4)
 	for i := 0; i < len(in); i++ {
 		t := in[i]
-		if t.locked || t.isNum {
+		if t.isNum {
 			out = append(out, t)
 			continue
 		}
-		if i+1 < len(in) && !in[i+1].locked && !in[i+1].isNum && in[i+1].brk == BreakNone && len(t.word)+len(in[i+1].word) <= len(buf) && len(t.word) > 1 && len(in[i+1].word) > 1 {
+		if i+1 < len(in) && t.locked == in[i+1].locked && !in[i+1].isNum && in[i+1].brk == BreakNone && len(t.word)+len(in[i+1].word) <= len(buf) && len(t.word) > 1 && len(in[i+1].word) > 1 && !standsAlone[t.word] {
 			b := append(append(buf[:0], t.word...), in[i+1].word...)
 			if len(b) >= 6 && (l.vocabulary[string(b)] || b[len(b)-1] == 's' && l.vocabulary[string(b[:len(b)-1])]) {
 				t.word, t.end = string(b), in[i+1].end

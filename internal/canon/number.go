@@ -262,11 +262,3 @@ func wordsToNumber(in []raw, i int) (v float64, next int, ok bool) {
 	}
 	return total + cur, i, last >= 0
 }
-
-// IsUnit reports whether a word is a unit or multiplier that belongs to the figure before it.
-func IsUnit(word string) bool {
-	word = strings.ToLower(word)
-	_, unit := units[word]
-	_, mult := multipliers[word]
-	return unit || mult || word == "%"
-}

@@ -16,6 +16,7 @@ type raw struct {
 	comma      bool
 	glued      bool // nothing but an identifier's separator stands before it
 	quoted     bool
+	arrow      bool // an arrow or a greater-than sign stands before it
 	num        Number
 	isNum      bool
 	alias      *Alias
@@ -44,12 +45,12 @@ func wordRune(r rune) bool {
 }
 
 // abbreviations end with a full stop that ends no sentence.
-var abbreviations = set("eg ie etc vs cf approx e i")
+var abbreviations = set("eg ie etc vs cf approx e g")
 
 // scan cuts the text into folded words, identifiers into their parts.
 func scan(s string) (tokens []raw, hidden int) {
 	tokens = make([]raw, 0, len(s)/5+4)
-	brk, comma, glue, quoted := BreakNone, false, false, false
+	brk, comma, glue, quoted, arrow := BreakNone, false, false, false, false
 	sepStart := 0
 	for i := 0; i < len(s); {
 		r, size := rune(s[i]), 1
@@ -79,9 +80,8 @@ func scan(s string) (tokens []raw, hidden int) {
 			case ',', '、', '，':
 				brk, comma = max(brk, BreakClause), true
 			case ';', ':', '(', ')', '[', ']', '{', '}', '—', '–', '→', '|', '>':
-				if r != ':' || i >= len(s) || s[i] != ':' {
-					brk = max(brk, BreakClause)
-				}
+				brk = max(brk, BreakClause)
+				arrow = arrow || r == '→' || r == '>'
 			case '-':
 				if i >= 2 && s[i-2] == ' ' && i < len(s) && s[i] == ' ' {
 					brk = max(brk, BreakClause)
@@ -95,7 +95,7 @@ func scan(s string) (tokens []raw, hidden int) {
 					quoted = false
 				}
 			case '%':
-				if n := len(tokens); n > 0 && tokens[n-1].end == i-1 && tokens[n-1].isNum {
+				if n := len(tokens); n > 0 && tokens[n-1].isNum && (tokens[n-1].end == i-1 || tokens[n-1].end == i-2 && s[i-2] == ' ') {
 					tokens[n-1].num.Unit, tokens[n-1].end = UnitPercent, i
 				}
 			}
@@ -128,8 +128,8 @@ func scan(s string) (tokens []raw, hidden int) {
 			}
 			i += size
 		}
-		tokens = appendWord(tokens, s, start, i, raw{brk: brk, comma: comma, glued: glue && brk < BreakSentence, quoted: quoted})
-		brk, comma, sepStart = BreakNone, false, i
+		tokens = appendWord(tokens, s, start, i, raw{brk: brk, comma: comma, glued: glue && brk < BreakSentence, quoted: quoted, arrow: arrow})
+		brk, comma, arrow, sepStart = BreakNone, false, false, i
 	}
 	return tokens, hidden
 }
@@ -203,7 +203,7 @@ func appendWord(tokens []raw, s string, start, end int, proto raw) []raw {
 		}
 		proto.start, proto.end, proto.word = start+from, start+i, strings.ToLower(w[from:i])
 		tokens = append(tokens, proto)
-		proto.brk, proto.comma, proto.glued = BreakNone, false, true
+		proto.brk, proto.comma, proto.glued, proto.arrow = BreakNone, false, true, false
 		from = i
 	}
 	return tokens

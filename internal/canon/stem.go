@@ -10,7 +10,7 @@ import (
 // irregular verbs and plurals, brought to their base before the stemmer (Porter2) sees them.
 var irregular = func() map[string]string {
 	m := map[string]string{}
-	for _, line := range strings.Split(`run ran running|write wrote written writing|keep kept|send sent|leave left|hold held|throw threw thrown|lose lost
+	for line := range strings.FieldsFuncSeq(`run ran running|write wrote written writing|keep kept|send sent|leave left|hold held|throw threw thrown|lose lost
 		build built|catch caught|fall fell fallen|go went gone goes going|take took taken taking|give gave given giving|get got gotten getting
 		make made making|come came coming|become became|begin began begun|break broke broken|choose chose chosen|do did done does doing
 		draw drew drawn|eat ate eaten|feel felt|find found|forget forgot forgotten|grow grew grown|know knew known|mean meant|meet met
@@ -21,7 +21,7 @@ var irregular = func() map[string]string {
 		bring brought|buy bought|fight fought|be is are was were been being am|have has had having|die died dies dying
 		sneak snuck|swap swapped|child children|process processes processed processing|access accesses accessed|bus buses
 		index indices indexes|queue queues queued queueing queuing|thread threads threaded threading|memory memories|retry retries retried retrying
-		dying die|tie tied ties tying|rethrow rethrew rethrown|rerun reran|overrun overran|redo redid redone|undo undid undone`, "|") {
+		tie tied ties tying|rethrow rethrew rethrown|rerun reran|overrun overran|redo redid redone|undo undid undone`, func(r rune) bool { return r == '|' || r == '\n' }) {
 		words := strings.Fields(line)
 		for _, w := range words[1:] {
 			m[w] = words[0]

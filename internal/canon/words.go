@@ -135,13 +135,13 @@ func dropFillers(in []raw) []raw {
 				in[i+1].brk, in[i+1].comma = BreakNone, false
 			}
 			continue
-		case separators[t.word] && len(out) > 0 && i+1 < len(in) && t.brk < BreakSentence:
+		case separators[t.word] && i+1 < len(in) && t.brk < BreakSentence:
 			carry = raw{glued: true}
 			if t.word == "dot" && in[i+1].word == "dot" {
 				i++
 			}
 			continue
-		case len(out) > 0 && out[len(out)-1].word == t.word && !t.isNum && t.brk < BreakSentence && !t.glued:
+		case len(out) > 0 && out[len(out)-1].word == t.word && !(letter(&t) && t.word != "i" && t.word != "a") && !t.isNum && t.brk < BreakSentence && !t.glued:
 			carry = raw{brk: t.brk, comma: t.comma}
 			if t.brk == BreakClause { // "the, the"
 				carry = raw{}
@@ -153,6 +153,9 @@ func dropFillers(in []raw) []raw {
 	}
 	return out
 }
+
+// longestSpelling is the number of letters that are taken for one spelled word.
+const longestSpelling = 10
 
 // joinLetters joins letters that were spelled out: "u v", "I/O", "F, S".
 func joinLetters(in []raw, lex *Lexicon) []raw {
@@ -168,12 +171,12 @@ func joinLetters(in []raw, lex *Lexicon) []raw {
 			j++
 		}
 		for i < j {
-			k := j
+			k := min(j, i+longestSpelling)
 			for k-i > 1 && !lex.vocabulary[spell(in[i:k])] { // the longest word that the bank knows
 				k--
 			}
 			if k-i == 1 && j-i > 1 && in[i].word != "a" && in[i].word != "i" {
-				k = j
+				k = min(j, i+longestSpelling)
 			}
 			t := in[i]
 			t.word, t.end = spell(in[i:k]), in[k-1].end

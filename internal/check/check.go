@@ -102,6 +102,10 @@ type Reading struct {
 	cover    [][]uint16 // per token: scopes that cover it
 	postings [][]int32
 	numbers  []int32
+	identity []int32   // 0, 1, 2, ...
+	words    [][]match // by ID, made when first asked for
+	arena    []int32
+	slab     []match
 	setMemo  [][]match
 	setDone  []bool
 	program  *Program
@@ -111,6 +115,12 @@ type Reading struct {
 func (p *Program) Read(text *canon.Text) *Reading {
 	r := &Reading{Text: text, program: p, setMemo: make([][]match, len(p.sets)), setDone: make([]bool, len(p.sets))}
 	counts := make([]int32, p.lexicon.Size())
+	r.words = make([][]match, len(counts))
+	r.identity = make([]int32, len(text.Tokens))
+	for i := range r.identity {
+		r.identity[i] = int32(i)
+	}
+	r.arena = make([]int32, 1, arenaSize) // an empty run begins and ends at 0
 	total := 0
 	for i := range text.Tokens {
 		for _, id := range text.Tokens[i].IDs {
@@ -229,24 +239,58 @@ func (r *Reading) Habit(i int) (present, known bool, at []Evidence) {
 // mentions reports whether the words are there at all, whatever is said of them.
 func (r *Reading) mentions(n node) bool { return len(n.eval(r)) > 0 }
 
+const arenaSize = 2048
+
 type assessed struct {
 	status Status
 	level  Level
 	best   []match
 }
 
+// rank orders what alternatives amount to.
+func (a assessed) rank() int {
+	switch {
+	case a.status == Affirmed && a.level == Full:
+		return 4
+	case a.status == Affirmed:
+		return 3
+	case a.status == Denied || a.status == Reversed:
+		return 2
+	case a.status == Hedged:
+		return 1
+	}
+	return 0
+}
+
 const bestMatches = 2
 
 // assess weighs all matches of n: one affirmed match decides, else a denied one, else a hedged one. Corrections need no
 // rule of their own here: what a speaker takes back is hedged.
-func (r *Reading) assess(n node) assessed {
+func (r *Reading) assess(n node) assessed { return r.assessAs(n, false) }
+
+// assessAs is assess; firm operands, those of an enumeration, may stand in a bare list.
+func (r *Reading) assessAs(n node, firm bool) assessed {
 	if c, ok := n.(composite); ok {
 		return c.assess(r)
 	}
+	if alts, ok := n.(or); ok { // the first affirmed alternative decides
+		var best assessed
+		for _, alt := range alts {
+			if got := r.assessAs(alt, firm); got.rank() > best.rank() {
+				if best = got; got.status == Affirmed {
+					break
+				}
+			}
+		}
+		return best
+	}
 	res := assessed{level: Full}
 	for _, m := range n.eval(r) {
-		s := r.polarity(m)
-		if m.reversed {
+		if firm {
+			m.flags |= firmlyListed
+		}
+		s := r.polarity(&m)
+		if m.flags&reversed != 0 {
 			switch s {
 			case Affirmed:
 				s = Reversed

@@ -3,6 +3,7 @@ package check
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -86,13 +87,15 @@ func (c *compiler) exprs(q *rubric.Question, f func(rubric.Expr)) {
 	}
 }
 
+var setName = regexp.MustCompile(`\$[a-z0-9_]*`)
+
 // prepare teaches the lexicon every phrase, so that compounds are cut alike in all of them.
 func (c *compiler) prepare(n rubric.Expr) {
 	if n == nil {
 		return
 	}
 	if n.Kind == yaml.ScalarNode {
-		for _, phrase := range strings.FieldsFunc(n.Value, func(r rune) bool { return strings.ContainsRune("|&()$~?!*\n", r) }) {
+		for _, phrase := range strings.FieldsFunc(setName.ReplaceAllString(n.Value, "|"), func(r rune) bool { return strings.ContainsRune("|&()~?!*\n", r) }) {
 			c.program.lexicon.Prepare(phrase)
 		}
 		return
@@ -193,7 +196,7 @@ func (c *compiler) count(n *yaml.Node, key string, fallback, most int) int {
 }
 
 // nodeKinds are the keys that make a mapping an expression.
-var nodeKinds = []string{"any", "all", "at_least", "near", "order", "before", "number", "denied", "without"}
+var nodeKinds = []string{"any", "all", "at_least", "near", "order", "before", "number", "denied", "asked", "without"}
 
 // expr compiles one expression; nil stays nil.
 func (c *compiler) expr(n rubric.Expr) node {
@@ -266,6 +269,9 @@ func (c *compiler) expr(n rubric.Expr) node {
 	case "denied":
 		c.keys(n, "denied")
 		return deny{c.expr(arg)}
+	case "asked":
+		c.keys(n, "asked")
+		return question{c.expr(arg)}
 	case "without":
 		c.errorf(n, 0, "expression", "write \"A &! B\", or near with unless")
 		return or{}
@@ -354,25 +360,14 @@ func (c *compiler) cycles() {
 // anyOf is alternatives of which some are weighed over the whole answer.
 type anyOf []node
 
+func (n anyOf) possible(r *Reading) bool { return or(n).possible(r) }
+
 func (n anyOf) eval(r *Reading) []match { return or(n).eval(r) }
 
 func (n anyOf) assess(r *Reading) assessed {
 	var best assessed
-	rank := func(a assessed) int {
-		switch {
-		case a.status == Affirmed && a.level == Full:
-			return 5
-		case a.status == Affirmed:
-			return 4
-		case a.status == Denied || a.status == Reversed:
-			return 3
-		case a.status == Hedged:
-			return 2
-		}
-		return 1
-	}
 	for _, alt := range n {
-		if got := r.assess(alt); rank(got) > rank(best) {
+		if got := r.assess(alt); got.rank() > best.rank() {
 			best = got
 		}
 	}
@@ -387,11 +382,12 @@ func (n anyOf) assess(r *Reading) assessed {
 //	phrase        a b       word? (optional)   word* (begins so)   $set   ~item (denied)   ( ... )
 type parser struct {
 	*compiler
-	at    *yaml.Node
-	text  string
-	pos   int
-	depth int
-	err   error
+	at     *yaml.Node
+	text   string
+	pos    int
+	depth  int
+	single bool // the next item is one word: ~word
+	err    error
 }
 
 var errSyntax = errors.New("syntax")
@@ -498,19 +494,22 @@ func (p *parser) ordered() node {
 		if c == 0 || c == '|' || c == '&' || c == ')' {
 			break
 		}
-		nodes, opt := p.item()
-		for i, n := range nodes {
-			s.nodes = append(s.nodes, n)
-			if i == 0 {
+		items, opt := p.item()
+		for i, it := range items {
+			switch {
+			case i == 0:
 				s.slack = append(s.slack, gap)
-			} else {
+			case it.glued:
 				s.slack = append(s.slack, 0)
+			default:
+				s.slack = append(s.slack, phraseSlack)
 			}
+			s.nodes = append(s.nodes, it.node)
 			if opt {
 				optional = append(optional, len(s.nodes)-1)
 			}
 		}
-		if len(nodes) > 0 {
+		if len(items) > 0 {
 			gap = phraseSlack
 		}
 	}
@@ -551,8 +550,14 @@ func (s seq) expand(optional []int) node {
 	return alts
 }
 
-// item reads one word, set, bracket or denial; a written word can be several canonical ones.
-func (p *parser) item() (nodes []node, optional bool) {
+// item is one node of a phrase; glued to the one before when both were written as one identifier.
+type item struct {
+	node  node
+	glued bool
+}
+
+// item reads a set, a bracket, a denial or a run of plain words; a written word can be several canonical ones.
+func (p *parser) item() (items []item, optional bool) {
 	start := p.pos
 	switch p.text[p.pos] {
 	case '(':
@@ -563,7 +568,7 @@ func (p *parser) item() (nodes []node, optional bool) {
 			return nil, false
 		}
 		p.pos++
-		nodes = []node{n}
+		items = []item{{node: n}}
 	case '~':
 		p.pos++
 		p.space()
@@ -571,15 +576,20 @@ func (p *parser) item() (nodes []node, optional bool) {
 			p.fail("~ denies the word, set or bracket behind it; there is none")
 			return nil, false
 		}
+		p.single = true
 		inner, _ := p.item()
 		if len(inner) == 0 {
 			return nil, false
 		}
-		n := inner[0]
+		n := inner[0].node
 		if len(inner) > 1 {
-			n = seq{inner, make([]int, len(inner))}
+			s := seq{slack: make([]int, len(inner))}
+			for _, it := range inner {
+				s.nodes = append(s.nodes, it.node)
+			}
+			n = s
 		}
-		nodes = []node{deny{n}}
+		items = []item{{node: deny{n}}}
 	case '$':
 		p.pos++
 		for p.pos < len(p.text) && (p.text[p.pos] == '_' || p.text[p.pos] >= 'a' && p.text[p.pos] <= 'z' || p.text[p.pos] >= '0' && p.text[p.pos] <= '9') {
@@ -598,57 +608,62 @@ func (p *parser) item() (nodes []node, optional bool) {
 			}
 			p.uses[p.inSet] = append(p.uses[p.inSet], name)
 		}
-		nodes = []node{set{index}}
+		items = []item{{node: set{index}}}
 	case '?', '!', '*':
 		p.fail("%q stands behind a word: word? is optional, word* begins so", p.text[p.pos:p.pos+1])
 		return nil, false
 	default:
-		for p.pos < len(p.text) && !strings.ContainsRune(" \n\t|&()$~?*", rune(p.text[p.pos])) {
-			if strings.HasPrefix(p.text[p.pos:], "..") && p.pos > start {
-				break
-			}
-			p.pos++
-		}
-		phrase := p.text[start:p.pos]
-		wildcard := p.pos < len(p.text) && p.text[p.pos] == '*'
-		if wildcard {
-			p.pos++
-		}
-		for _, t := range p.program.lexicon.Add(p.withUnit(phrase), wildcard) {
+		phrase, wildcard := p.words()
+		for _, t := range p.program.lexicon.Add(phrase, wildcard) {
 			switch {
-			case t.Free && len(phrase) == len(t.Word) && t.ID != canon.NoID && articles[t.Word]: // phrases skip articles by themselves
+			case articles[t.Word]: // phrases skip articles by themselves
 			case t.ID == canon.NoID:
-				nodes = append(nodes, exactly(t.Num))
+				items = append(items, item{exactly(t.Num), t.Glued})
 			case t.IsNum && t.Word == "one":
-				nodes = append(nodes, or{exactly(t.Num), word{t.ID}})
+				items = append(items, item{or{exactly(t.Num), word{t.ID}}, t.Glued})
 			default:
-				nodes = append(nodes, word{t.ID})
+				items = append(items, item{word{t.ID}, t.Glued})
 			}
 		}
 	}
+	p.single = false
 	if p.pos < len(p.text) && p.text[p.pos] == '?' {
 		p.pos++
 		optional = true
 	}
-	return nodes, optional
+	return items, optional
 }
 
 var articles = wordSet("a an the")
 
-// withUnit takes in a unit or multiplier that stands apart behind a figure: "16 KB", "1 ms", "4 thousand".
-func (p *parser) withUnit(phrase string) string {
-	if phrase == "" || phrase[0] < '0' || phrase[0] > '9' {
-		return phrase
+// words reads plain words up to the next operator. A word with a ? or * behind it comes alone, and so does every word
+// behind ~.
+func (p *parser) words() (phrase string, wildcard bool) {
+	start := p.pos
+	end := start
+	for {
+		from := p.pos
+		for p.pos < len(p.text) && !strings.ContainsRune(" \n\t|&()$~?*", rune(p.text[p.pos])) {
+			if strings.HasPrefix(p.text[p.pos:], "..") && p.pos > from {
+				break
+			}
+			p.pos++
+		}
+		if p.pos < len(p.text) && (p.text[p.pos] == '?' || p.text[p.pos] == '*') {
+			if from > start { // it belongs to the next item
+				p.pos = from
+				return p.text[start:end], false
+			}
+			if p.text[p.pos] == '*' {
+				p.pos++
+				return p.text[start : p.pos-1], true
+			}
+			return p.text[start:p.pos], false
+		}
+		end = p.pos
+		p.space()
+		if p.single || p.pos >= len(p.text) || strings.ContainsRune("|&()$~", rune(p.text[p.pos])) || strings.HasPrefix(p.text[p.pos:], "..") {
+			return p.text[start:end], false
+		}
 	}
-	rest := p.text[p.pos:]
-	trimmed := strings.TrimLeft(rest, " ")
-	end := strings.IndexAny(trimmed, " \n\t|&()$~?*.")
-	if end < 0 {
-		end = len(trimmed)
-	}
-	if next := trimmed[:end]; canon.IsUnit(next) && len(rest) > len(trimmed) {
-		p.pos += len(rest) - len(trimmed) + end
-		return phrase + " " + next
-	}
-	return phrase
 }

@@ -71,7 +71,7 @@ func (r *Reading) trace(n node, depth int) Trace {
 		if i == traceMatches {
 			break
 		}
-		t.Matches = append(t.Matches, r.traceMatch(m))
+		t.Matches = append(t.Matches, r.traceMatch(&m))
 	}
 	if len(ms) == 0 {
 		t.Note = r.why(n)
@@ -116,6 +116,8 @@ func children(n node) []node {
 		return n.nodes
 	case deny:
 		return []node{n.node}
+	case question:
+		return []node{n.node}
 	case before:
 		return []node{n.first, n.then}
 	case order:
@@ -154,17 +156,17 @@ func (r *Reading) why(n node) string {
 	return ""
 }
 
-func (r *Reading) traceMatch(m match) TraceMatch {
+func (r *Reading) traceMatch(m *match) TraceMatch {
 	span := r.Text.Quote(int(m.first), int(m.last))
 	tm := TraceMatch{Quote: r.Text.Source[min(span.Start, span.End):max(span.Start, span.End)], Status: r.polarity(m)}
-	if m.reversed {
+	if m.flags&reversed != 0 {
 		tm.Status = Reversed
 	}
 	kinds := [...]string{"negated", "excluded", "refuted", "taken back", "doubted", "asked", "listed"}
-	for _, leaf := range m.leaves {
+	for _, leaf := range r.leavesOf(m) {
 		for _, k := range r.cover[leaf] {
 			s := &r.scopes[k]
-			if tm.Why == "" && !eats(m, s) {
+			if tm.Why == "" && !r.eats(m, s) {
 				tm.Why = kinds[s.kind]
 				if len(s.cue) > 0 {
 					tm.Why += fmt.Sprintf(" by %q", r.Text.Tokens[s.cue[0]].Word)
@@ -215,6 +217,8 @@ func (p *Program) format(n node) string {
 		return list(n.nodes, " & ")
 	case deny:
 		return "~(" + p.format(n.node) + ")"
+	case question:
+		return "asked: " + p.format(n.node)
 	case before:
 		return p.format(n.first) + " before " + p.format(n.then)
 	case order:

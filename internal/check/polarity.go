@@ -27,23 +27,28 @@ type scope struct {
 }
 
 const (
+	maxCover       = 8  // scopes that are told apart on one token
 	negationReach  = 12 // tokens that a negation covers at most
 	exclusionReach = 7
 	retractReach   = 7
-	listTokens     = 15   // a sentence of at least so many tokens
-	listShare      = 0.07 // with less than this share of function words is a list
+	listTokens     = 20   // a sentence of at least so many tokens
+	listShare      = 0.04 // with less than this share of function words is a list
 )
 
 var (
 	clauseOpeners = wordSet(`but because so which while whereas since though although if when as then that's however instead
 		it they you we he she i there that this until unless`)
+	conjunctions = wordSet("because so which while whereas although if when unless until")
 	pronouns     = wordSet("it they you we he she i there that this")
 	sayers       = wordSet("people some many folks somebody someone everyone everybody most others lots candidates they blogs tutorials developers colleagues interviewers juniors guy teammate")
 	sayVerbs     = wordSet("say says said think thinks believe believes believed assume assumes assumed claim claims claimed told tell tells guess expect expects imagine thought")
 	doubtVerbs   = wordSet("sure certain remember recall know positive")
+	doubtObjects = wordSet("you offhand for whether which if how exactly what when why")
 	thinkVerbs   = wordSet("think believe agree buy mean say claim")
 	wrongWords   = wordSet("wrong false untrue incorrect nonsense")
 	mythWords    = wordSet("myth misconception fallacy misunderstanding rumour rumor misbelief")
+	stopWords    = wordSet("stop stops prevent prevents keep keeps forbid forbids")
+	beliefVerbs  = wordSet("think believe assume say claim treat draw confuse see call imagine")
 	onlyWords    = wordSet("only just merely simply")
 	tagQuestions = wordSet("right ok okay yeah correct yes no huh know sense")
 )
@@ -74,7 +79,9 @@ func (r *Reading) findScopes() {
 	r.cover = make([][]uint16, len(r.Text.Tokens))
 	for i, s := range r.scopes {
 		for t := s.from; t < s.to; t++ {
-			r.cover[t] = append(r.cover[t], uint16(i))
+			if len(r.cover[t]) < maxCover {
+				r.cover[t] = append(r.cover[t], uint16(i))
+			}
 		}
 	}
 }
@@ -107,20 +114,23 @@ func (r *Reading) sentenceScopes(s canon.Sentence) {
 		case "not":
 			r.notScope(i, s)
 		case "never", "nothing", "nobody", "none", "neither", "nor", "hardly":
+			if w == "none" && r.hasWord(max(s.First, i-3), i, "policy", "mode", "sched", "with", "set") { // a name
+				continue
+			}
+			if stopWords[at(1)] { // "nothing stops you from"
+				continue
+			}
 			if w == "never" && doubtVerbs[at(1)] {
 				r.add(doubted, i+1, r.clauseEnd(i+1, s.Last, 30), i)
 				continue
 			}
 			r.negate(i, i+1, s)
-			if w == "none" || w == "nothing" || w == "nobody" {
-				continue
-			}
 		case "no":
 			r.noScope(i, s)
 		case "without", "unlike", "excluding", "lacks", "lack", "lacking":
 			r.add(excluded, i+1, r.clauseEnd(i+1, s.Last, exclusionReach), i)
 		case "instead", "rather":
-			if n := at(1); n == "of" || n == "than" {
+			if n := at(1); (n == "of" || n == "than") && at(2) != "that" && at(2) != "this" && at(2) != "it" {
 				r.add(excluded, i+2, r.clauseEnd(i+2, s.Last, exclusionReach), i, i+1)
 			}
 		case "opposed":
@@ -135,16 +145,34 @@ func (r *Reading) sentenceScopes(s canon.Sentence) {
 			if r.word(i-1, s.Last) == "as" {
 				r.add(excluded, i+1, r.clauseEnd(i+1, s.Last, negationReach), i)
 			}
+		case "mistake", "error":
+			if p := r.word(i-1, s.Last); (p == "common" || p == "frequent" || p == "popular" || p == "typical" || p == "classic") &&
+				(at(1) == "to" && beliefVerbs[at(2)] || at(1) == "is" && at(2) == "to" && beliefVerbs[at(3)]) {
+				r.add(refuted, i+1, r.restOfSentence(i+1, s.Last), i)
+			}
+		case "tempting", "temptation", "naive":
+			if r.hasWord(i+1, min(i+5, s.Last), "to") {
+				r.add(refuted, i+1, r.restOfSentence(i+1, s.Last), i)
+			}
 		case "idea", "clue":
 			if r.word(i-1, s.Last) == "no" {
 				r.add(doubted, i+1, r.clauseEnd(i+1, s.Last, 30), i)
 			}
-		case "forget", "forgot", "wonder", "unsure":
+		case "forget", "forgot", "wonder", "wondering", "unsure":
 			if n := at(1); n == "what" || n == "how" || n == "which" || n == "whether" || n == "if" || n == "the" || n == "when" || n == "why" || n == "where" {
 				r.add(doubted, i+1, r.clauseEnd(i+1, s.Last, 30), i)
 			}
-		case "look":
-			if at(1) == "up" || at(2) == "up" {
+		case "tell", "say": // "I can't tell you whether"
+			if r.word(i-1, s.Last) == "not" && doubtObjects[at(1)] {
+				r.add(doubted, i+1, r.clauseEnd(i+1, s.Last, 30), i-1, i)
+				r.add(doubted, r.clauseStart(i, s.First), i, i-1, i)
+			}
+		case "hear", "read", "see":
+			if w := r.word(i-1, s.Last); (w == "may" || w == "might" || w == "will" || w == "often") && (at(1) == "that" || at(1) == "people") && r.hasWord(max(s.First, i-3), i, "you") {
+				r.add(refuted, i+1, r.restOfSentence(i+1, s.Last), i)
+			}
+		case "look", "lookup":
+			if (w == "lookup" || at(1) == "up" || at(2) == "up") && r.hasWord(max(s.First, i-3), i, "to") && r.hasWord(max(s.First, i-5), i, "have", "need") && r.hasWord(max(s.First, i-6), i, "i") {
 				r.add(doubted, s.First, i, i)
 				r.add(doubted, i+1, r.clauseEnd(i+1, s.Last, 30), i)
 			}
@@ -191,7 +219,7 @@ func (r *Reading) notScope(i int, s canon.Sentence) {
 	next := r.word(i+1, s.Last)
 	before := r.word(i-1, s.Last)
 	switch {
-	case onlyWords[next] && next != "just" || next == "until" || next == "unless" || before == "why" || before == "or" && r.clauseBreak(i+1, s.Last) || before == "if" && r.clauseBreak(i+1, s.Last):
+	case onlyWords[next] && next != "just" || next == "until" || next == "unless" || before == "why" || before == "or" || next == "a" && r.word(i+2, s.Last) == "number" || before == "if" && r.clauseBreak(i+1, s.Last):
 		return
 	case next == "just" && r.hasWord(i, s.Last, "but", "also", "it"):
 		return
@@ -219,6 +247,13 @@ func (r *Reading) notScope(i int, s canon.Sentence) {
 		r.add(refuted, i+1, r.restOfSentence(i+1, s.Last), i)
 		return
 	case next == "case":
+		return
+	case stopWords[next] && r.hasWord(i+2, min(i+5, s.Last), "you", "anyone", "anybody", "us"):
+		return
+	case next == "like":
+		r.add(excluded, i+1, r.restOfSentence(i+1, s.Last), i)
+		return
+	case (next == "tell" || next == "say") && (before == "can" || before == "could"): // doubt, see sentenceScopes
 		return
 	}
 	r.negate(i, i+1, s)
@@ -272,9 +307,10 @@ func (r *Reading) clauseEnd(from, limit, reach int) int {
 	for i := from; i < limit; i++ {
 		t := &r.Text.Tokens[i]
 		switch {
-		case i-from >= reach, i > from && t.Break >= canon.BreakClause,
-			i > from && (t.Word == "and" || t.Word == "until" || t.Word == "till" || t.Word == "unless"),
-			i > from+1 && clauseOpeners[t.Word] && !(pronouns[t.Word] && relative(r.Text.Tokens[i-1].Word)),
+		case i-from >= reach, t.Break >= canon.BreakClause,
+			i > from && (t.Word == "and" || t.Word == "nor" || t.Word == "until" || t.Word == "till" || t.Word == "unless"),
+			i > from && conjunctions[t.Word], t.Word == "its" && i > from+1 && i+1 < limit && (r.Text.Tokens[i+1].Free || r.Text.Tokens[i+1].Word == "not"),
+			i > from+1 && clauseOpeners[t.Word] && !(pronouns[t.Word] && r.relative(i-1)),
 			t.Word == "but":
 			return i
 		}
@@ -283,9 +319,12 @@ func (r *Reading) clauseEnd(from, limit, reach int) int {
 }
 
 // relative words go on with the clause: "not something that you block".
-func relative(w string) bool {
-	switch w {
-	case "that", "what", "how", "whether", "of", "for", "to", "with", "on", "than", "when", "if", "before", "after", "like", "about", "in":
+func (r *Reading) relative(i int) bool {
+	switch w := r.Text.Tokens[i].Word; w {
+	case "that": // but not "they cannot do that, they have"
+		prev := r.word(i-1, i)
+		return prev != "do" && prev != "like" && prev != "is" && prev != "of"
+	case "what", "how", "whether", "of", "for", "to", "with", "on", "than", "when", "if", "before", "after", "like", "about", "in":
 		return true
 	}
 	return false
@@ -374,7 +413,12 @@ func (r *Reading) attribution(i int, s canon.Sentence) {
 	if r.Text.Tokens[i].Word == "told" && r.word(i+1, s.Last) == "me" {
 		i++
 	}
-	r.add(refuted, i+1, r.restOfSentence(i+1, s.Last), i)
+	from = i + 1
+	if end := r.restOfSentence(i+1, s.Last); end < s.Last && r.hasWord(s.First, i, "people", "folks", "many", "juniors", "candidates") {
+		for from = s.First; !sayers[r.Text.Tokens[from].Word]; from++ { // "people do X and believe Y, but"
+		}
+	}
+	r.add(refuted, from, r.restOfSentence(i+1, s.Last), i)
 }
 
 // correction handles "wait, no", "sorry, I mean", "scratch that".
@@ -406,20 +450,24 @@ func (r *Reading) retract(i int, s canon.Sentence) {
 
 // polarity says what the text makes of a match: it is denied when an odd number of negations covers one of its words,
 // hedged when the words are attributed, taken back, doubted, asked, excluded or merely listed.
-func (r *Reading) polarity(m match) Status {
+func (r *Reading) polarity(m *match) Status {
 	denied := false
-	for _, leaf := range m.leaves {
+	for _, leaf := range r.leavesOf(m) {
 		odd := false
 		for _, k := range r.cover[leaf] {
 			s := &r.scopes[k]
-			if eats(m, s) {
+			if r.eats(m, s) {
 				continue
 			}
 			switch s.kind {
 			case negated:
 				odd = !odd
+			case asked:
+				if m.flags&askedFor == 0 {
+					return Hedged
+				}
 			case listed:
-				if !m.firm {
+				if m.flags&firmlyListed == 0 {
 					return Hedged
 				}
 			default:
@@ -435,9 +483,9 @@ func (r *Reading) polarity(m match) Status {
 }
 
 // eats reports whether the pattern itself asked for the negation of scope s.
-func eats(m match, s *scope) bool {
+func (r *Reading) eats(m *match, s *scope) bool {
 	for _, c := range s.cue {
-		if slices.Contains(m.leaves, c) || slices.Contains(m.eaten, c) {
+		if slices.Contains(r.leavesOf(m), c) || slices.Contains(r.eatenBy(m), c) {
 			return true
 		}
 	}
@@ -445,12 +493,12 @@ func eats(m match, s *scope) bool {
 }
 
 // negations returns the cues of the scopes that turn m round: negations and exclusions.
-func (r *Reading) negations(m match) []int32 {
+func (r *Reading) negations(m *match) []int32 {
 	var cues []int32
-	for _, leaf := range m.leaves {
+	for _, leaf := range r.leavesOf(m) {
 		for _, k := range r.cover[leaf] {
 			s := &r.scopes[k]
-			if (s.kind == negated || s.kind == excluded) && !eats(m, s) {
+			if (s.kind == negated || s.kind == excluded) && !r.eats(m, s) {
 				for _, c := range s.cue {
 					if !slices.Contains(cues, c) {
 						cues = append(cues, c)

@@ -20,29 +20,36 @@ var (
 	priority   = wordSet("first priority wins win winner precedence immediately")
 )
 
+func (n before) possible(r *Reading) bool { return n.first.possible(r) && n.then.possible(r) }
+
 func (n before) eval(r *Reading) []match {
+	if !n.possible(r) {
+		return nil
+	}
 	as, bs := n.first.eval(r), n.then.eval(r)
-	var out []match
+	var f found
 	for _, a := range as {
 		for _, b := range bs {
-			if a.first <= b.last && b.first <= a.last || len(out) >= maxMatches {
+			if a.first <= b.last && b.first <= a.last || f.full() {
 				continue
 			}
 			if !r.within(min(a.first, b.first), max(a.last, b.last), n.steps) {
 				continue
 			}
 			if rel, cue := r.relation(a, b); rel != 0 {
-				m := join(a, b)
-				m.reversed = rel < 0
+				m := r.join(&a, &b)
+				if rel < 0 {
+					m.flags |= reversed
+				}
 				if cue >= 0 {
-					m.leaves = append(m.leaves, cue)
+					m.leaves = r.store(r.leavesOf(&m), []int32{cue})
 					m.first, m.last = min(m.first, cue), max(m.last, cue)
 				}
-				out = append(out, m)
+				f.add(m)
 			}
 		}
 	}
-	return tidy(out)
+	return f.keep(r)
 }
 
 // relation is 1 when the text puts a before b, -1 when it puts b before a, 0 when it does not say; cue is the token
@@ -53,6 +60,11 @@ func (r *Reading) relation(a, b match) (rel int, cue int32) {
 		x, y, sign = b, a, -1
 	}
 	toks := r.Text.Tokens
+	for i := x.last + 1; i <= y.first; i++ {
+		if toks[i].Arrow {
+			return sign, -1
+		}
+	}
 	// between the two
 	for i := x.last + 1; i < y.first; i++ {
 		w := toks[i].Word
@@ -89,10 +101,6 @@ func (r *Reading) relation(a, b match) (rel int, cue int32) {
 			return sign, i
 		}
 	}
-	// one straight after the other with an arrow between
-	if gap := y.first - x.last; gap == 1 && toks[y.first].Break == canon.BreakClause && !toks[y.first].Comma {
-		return sign, -1
-	}
 	return 0, -1
 }
 
@@ -102,6 +110,8 @@ type order struct {
 	need   int  // items in order that make a full hit
 	cyclic bool // any item can come first
 }
+
+func (n order) possible(r *Reading) bool { return or(n.items).possible(r) }
 
 // eval returns the longest run of items in order as one match.
 func (n order) eval(r *Reading) []match {
@@ -121,8 +131,8 @@ func (n order) assess(r *Reading) assessed {
 	for i, item := range n.items {
 		found := false
 		for _, m := range item.eval(r) {
-			m.firm = true
-			if r.polarity(m) == Affirmed {
+			m.flags |= firmlyListed
+			if r.polarity(&m) == Affirmed {
 				mentions = append(mentions, mention{i, m})
 				found = true
 			}
@@ -131,7 +141,7 @@ func (n order) assess(r *Reading) assessed {
 			present++
 		}
 	}
-	slices.SortStableFunc(mentions, func(a, b mention) int { return compareMatches(a.m, b.m) })
+	slices.SortStableFunc(mentions, func(a, b mention) int { return int(a.m.first - b.m.first) })
 	rotations := 1
 	if n.cyclic {
 		rotations = len(n.items)
@@ -161,7 +171,7 @@ func (n order) assess(r *Reading) assessed {
 	}
 	all := mentions[best[len(best)-1]].m
 	for i := len(best) - 2; i >= 0; i-- {
-		all = join(all, mentions[best[i]].m)
+		all = r.join(&all, &mentions[best[i]].m)
 	}
 	res := assessed{best: []match{all}}
 	switch {
@@ -186,6 +196,8 @@ type atLeast struct {
 	items []node
 }
 
+func (n atLeast) possible(r *Reading) bool { return or(n.items).possible(r) }
+
 func (n atLeast) eval(r *Reading) []match {
 	if res := n.assess(r); res.status == Affirmed && res.level == Full {
 		return res.best
@@ -197,7 +209,7 @@ func (n atLeast) assess(r *Reading) assessed {
 	var res assessed
 	hits := 0
 	for _, item := range n.items {
-		if got := r.assess(item); got.status == Affirmed && got.level == Full {
+		if got := r.assessAs(item, true); got.status == Affirmed && got.level == Full {
 			hits++
 			if len(res.best) < 3 {
 				res.best = append(res.best, got.best[0])
@@ -212,6 +224,6 @@ func (n atLeast) assess(r *Reading) assessed {
 	default:
 		return assessed{}
 	}
-	slices.SortFunc(res.best, compareMatches)
+	slices.SortFunc(res.best, func(a, b match) int { return int(a.first - b.first) })
 	return res
 }

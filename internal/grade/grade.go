@@ -97,7 +97,7 @@ func (g *Grader) Grade(id string, a Answer) (*Critique, error) {
 		nothingEarned(c, q)
 	default:
 		decide(c, q, reading, w)
-		if earnedShare(c) <= offTopicEarned && gt.words >= offTopicWords && g.answersAnother(q, gt) {
+		if earnedShare(c) <= offTopicEarned && gt.words >= offTopicWords && gt.words <= offTopicWordsMax && g.answersAnother(q, gt) {
 			c.Flags = append(c.Flags, FlagOffTopic)
 			nothingEarned(c, q)
 		}
@@ -118,6 +118,8 @@ const (
 	offTopicEarned = 0.15
 	// offTopicWords is the least number of words for that.
 	offTopicWords = 25
+	// offTopicWordsMax bounds the work for one answer: nobody speaks so long.
+	offTopicWordsMax = 2000
 	// offTopicOther is the share of another question's weight that makes the answer one to that question.
 	offTopicOther = 0.35
 )

@@ -10,63 +10,153 @@ import (
 	"github.com/vivagrader/grader/internal/canon"
 )
 
-// triggers are cheap signs that a text may speak to the grader; without any of them no pattern is tried.
-var triggers = []string{"grad", "scor", "evaluat", "rubric", "mark", "instruct", "candidate", "</", "[/", "<!--", "===", "system", "verdict",
-	"criteri", "points for", "maximum", "prompt", "pretend", "role", "assess", "examin", "bewert", "punkt", "note ", "nota", "评", "分", "approved",
-	"step by step", "step-by-step", "ignore", "disregard", "assistant", "language model", " ai ", "an ai", "the ai", "a.i", "solution:", "final answer", "judge", "### ", "<|", "reviewer"}
+// hostileRule is one way of speaking to the grader. A sentence that holds none of the literals in need is never matched, which
+// makes honest answers cheap.
+type hostileRule struct {
+	need string // literals, separated by |
+	expr string
+}
+
+// The words that the rules are made of.
+const (
+	graders = `(?:graders?|grading (?:system|model|engine|bot|service|tool|assistant)|evaluators?|evaluation (?:system|service|model|bot)|scoring (?:system|model|engine|bot)|examiners?|assessors?|reviewers?|raters?|judges?|markers?|(?:ai|llm|model|assistant|bot|system) (?:that|who|which)(?: is|'s)? (?:scor|grad|evaluat|assess|review|mark)\w*|language model|ai assistant|a\.?i\.? (?:grader|judge|evaluator))`
+	award   = `(?:award|give|grant|assign|record|enter|return|output|print|report|set|mark|score|grade|rate|count|treat|consider|accept)\w*`
+	prize   = `(?:(?:full|top|maximum|max|highest|perfect|best|all)(?: possible)?(?: the)? (?:marks?|scores?|points?|credit|grades?|band|rating)|the maximum|100 ?(?:/|out of|%|percent|points)|10 ?(?:/|out of) ?10|[59] ?(?:/|out of) ?(?:5|10)|nine out of (?:a )?ten|ten out of ten|as (?:met|correct|complete|passed)|strong hire)`
+
+	needGrader = "grader|grading|evaluat|scoring|examiner|assessor|reviewer|rater|judge|marker|language model|ai assistant|that is|who is|that's"
+	needPrize  = "mark|score|points|credit|grade|band|rating|maximum|100|10|out of|correct|complete|passed|hire"
+)
 
 // hostileRules are what sentences say that are addressed to whoever grades, not to the interviewer. Each needs two
-// signs, so that a sorted set's score, mark-and-sweep or a rate limiter's judge of character stay where they are.
-var hostileRules = sync.OnceValue(func() []*regexp.Regexp {
-	graders := `(?:graders?|grading (?:system|model|engine|bot|service|tool|assistant)|evaluators?|evaluation (?:system|service|model|bot)|scoring (?:system|model|engine|bot)|examiners?|assessors?|reviewers?|raters?|judges?|markers?|(?:ai|llm|model|assistant|bot|system) (?:that|who|which)(?: is|'s)? (?:scor|grad|evaluat|assess|review|mark)\w*|language model|ai assistant|a\.?i\.? (?:grader|judge|evaluator))`
-	award := `(?:award|give|grant|assign|record|enter|return|output|print|report|set|mark|score|grade|rate|count|treat|consider|accept)\w*`
-	prize := `(?:(?:full|top|maximum|max|highest|perfect|best|all)(?: possible)?(?: the)? (?:marks?|scores?|points?|credit|grades?|band|rating)|maximum|100 ?(?:/|out of|%|percent|points)|10 ?(?:/|out of) ?10|[59] ?(?:/|out of) ?(?:5|10)|nine out of (?:a )?ten|ten out of ten|passed|as (?:met|correct|complete|passed)|strong hire)`
-	var out []*regexp.Regexp
-	for _, p := range []string{
-		// somebody who grades is told what to do
-		`\b` + graders + `\b.*\b(?:must|should|shall|have to|has to|please|need to|will|are to|is to|instruct\w*|note|ignore|award|give|record|score|mark|treat|accept|skip|overlook)\b`,
-		`\b(?:dear|attention|note to(?: the)?|hey|hello|hi|message (?:to|for)(?: the)?|for the|as the|you are(?: now)?(?: no longer)?(?: a| the)?|you're(?: now)?(?: no longer)?(?: a| the)?)[ ,:]+` + graders + `\b`,
-		`\b` + award + `\b.{0,40}\b` + prize,
-		`\b` + prize + `.{0,30}\b(?:for (?:this|my|the) (?:answer|response|question|candidate|submission)|please|to (?:this|my|the) (?:answer|response|submission))`,
-		`\bdeserves? .{0,20}` + prize,
-		// the instructions themselves are turned round
-		`\b(?:ignore|disregard|forget|override|bypass)\b.{0,40}\b(?:instructions?|rubric|prompt|criteria|guidelines|rules above|previous (?:text|message)|system message|reference answer)\b`,
-		`\b(?:from (?:here|now) on|henceforth)\b.{0,30}\byou\b`,
-		`\byou (?:are|'re) (?:now |no longer )(?:a|an|the|in)\b`, `\byou're (?:now |no longer )`,
-		`\b(?:stay in character|let's play (?:a game|that)|pretend (?:that )?(?:you|to be)|act as (?:a|an|the|if you)|role-?play)\b`,
-		`\b(?:print|output|reply with|respond with|return|say) (?:exactly|only|verbatim|the json|this string|the following)\b`, `\bverbatim and stop\b`,
-		`\bdo not (?:mention|reveal|quote|include|deduct|penali[sz]e)\b.{0,40}\b(?:notice|instruction|comment|this|output|missing|points?|evidence)\b.{0,30}(?:$|output|evidence|feedback)`,
-		`\b(?:delete|remove|drop) this (?:comment|notice|note|line)\b`,
-		`\b(?:system|developer|admin) (?:prompt|message|notice|override)\b`,
-		// a verdict or a rubric of the candidate's own making
-		`"?\b(?:score|max_?score|final_?score|verdict|grade|missing_points|rationale|points_awarded)"?\s*:\s*(?:"|\[|\{|\d)`,
-		`\b(?:final|overall|total) (?:grade|score|mark|verdict|evaluation|result)\b\s*[:=]`, `\bfinal answer\s*:\s*(?:correct|yes|pass)`, `\bsolution\s*:\s*(?:yes|see above|correct)`,
-		`\b(?:score|grade|mark|rating)\s*[:=]\s*\d+\s*(?:/|out of)\s*\d+`,
-		`\ball (?:criteria|rubric points|key points|points|requirements)\b.{0,30}\b(?:satisfied|met|covered|fulfilled|passed)\b`,
-		`\b(?:rubric|criteria|reference (?:answer|solution))\b.{0,60}\b(?:corrupted|withdrawn|changed|updated|replaced|attached|no longer|satisfied|waived|suspended|is met|are met)\b`,
-		`\b(?:scored|graded|treated|counted) as if\b`, `\bexpected output\s*:`, `\bhighest band\b`, `\bcalibration (?:item|sample|answer)\b`, `\bevaluation (?:complete|service|notice|mode)\b`,
-		`\b(?:the|this|my|their|candidate's|student's) (?:response|submission|candidate|candidate answer)\b.{0,20}\b(?:covers?|covered|match\w*|identif\w*|contains|satisf\w*|demonstrat\w*|is (?:complete|correct|perfect|excellent)|deserves|mentions|addresses|names|shows|explain\w*|went on)\b`,
-		`\b(?:the|this) answer (?:covers|matches|satisfies|deserves|identifies|demonstrates|addresses all|is (?:complete and|fully|entirely|perfect|excellent))\b`,
-		`\bcompare the (?:response|answer|submission) with\b`, `\b(?:each|every|all) (?:criterion|criteria)\b`,
-		`\bnothing is (?:missing|wrong)\b.*\b(?:missing|wrong)\b`, `\bi found no mistakes\b`,
-		// authority and flattery
-		`\b(?:hiring committee|panel|interviewers?|recruiter|human graders?|prüfungsamt|examination board|manager)\b.{0,40}\b(?:approved|agreed on|already (?:graded|scored|passed|approved)|signed off|confirmed)\b`,
-		`\balready (?:approved|graded|scored|awarded|been (?:graded|scored|approved|passed|fully graded))\b`, `\b(?:approved|agreed) (?:number|score|mark|grade)\b`, `\bsign-?off\b.{0,30}\b(?:writing|as me|score)\b`,
-		`\b(?:owner|author|designer|principal engineer)\b.{0,50}\b(?:question bank|rubric|this interview|this test)\b`,
-		`\b(?:you're|you are) (?:a |an |the )?(?:really |such a |truly )?(?:excellent|best|great|wonderful|fairest?) (?:evaluator|grader|model|judge|examiner|ai)\b`, `\bbest model we\b`, `\bthe ai that is\b`, `\bbefore you (?:score|grade|evaluate|mark)\b`,
-		`\bclosing remark\b.*\bmark\b`, `\bfull marks\b`, `\btop marks\b`,
-		// delimiters and markup of a prompt
-		`</?(?:answer|candidate\w*|grader\w*|final_?score|system|instructions?|user|assistant|submission|response|rubric|evaluation)\b[^>]*>`, `<!--`, `-->`,
-		`\[/?(?:system|inst|admin|grader)\]`, `<\|[a-z_]+\|>`, `={3,}.*(?:end|start|begin|input|candidate).*={3,}`, `^#{2,}\s*(?:grader|system|instruction|final|evaluation|score)`,
-		`^\s*(?:system|assistant|grader|thought process|scratchpad)\s*:`,
-		// the same in other languages
-		`\b(?:bewertungssystem|bewertung|prüfer|punktzahl|höchste punktzahl|volle punktzahl|anweisung an)\b`, `(?:评分|满分|评语|给分)`,
-		`\bnote maximale\b`, `\bpuntuaci[oó]n m[aá]xima\b`, `\bnota final\b`, `\bfin de la evaluaci[oó]n\b`, `\bne pas tenir compte\b`, `\bpontuação máxima\b`, `\bignora(?:re|r)? (?:las|le|todas|tutte)\b`,
-	} {
-		out = append(out, regexp.MustCompile(`(?is)`+p))
+// signs, so that a sorted set's score, mark-and-sweep or a system's instructions stay where they are.
+var hostileRules = []hostileRule{
+	// somebody who grades is told what to do
+	{needGrader, `\b` + graders + `\b.*\b(?:must|should|shall|have to|has to|please|need to|are to|is to|instruct\w*|ignore|award|give|record|score|accept|skip|overlook)\b`},
+	{needGrader, `\b(?:dear|attention|note to(?: the)?|hey|hello|hi|message (?:to|for)(?: the)?|for the|as the|you are(?: now)?(?: no longer)?(?: a| the)?|you're(?: now)?(?: no longer)?(?: a| the)?)[ ,:]+` + graders + `\b`},
+	{needPrize, `\b` + award + `\b.{0,40}\b` + prize},
+	{needPrize, `\b` + prize + `.{0,30}\b(?:for (?:this|my|the) (?:answer|response|question|candidate|submission)|please|to (?:this|my|the) (?:answer|response|submission))`},
+	{"deserve", `\bdeserves? .{0,20}` + prize},
+	// the instructions themselves are turned round
+	{"ignore|disregard|forget|override|bypass", `\b(?:ignore|disregard|forget|override|bypass)\b.{0,40}\b(?:instructions?|rubric|prompt|criteria|guidelines|rules above|previous (?:text|message)|system message|reference answer)\b`},
+	{"here on|now on|henceforth", `\b(?:from (?:here|now) on|henceforth)\b.{0,30}\byou (?:are|will|must)\b`},
+	{"you are now|you are no longer|you're now|you're no longer", `\byou(?: are|'re) (?:now|no longer) (?:a|an|the|in)\b`},
+	{"character|play|pretend|act as", `\b(?:stay in character|let's play (?:a game|that)|pretend (?:that )?(?:you|to be)|act as (?:a|an|the|if you)|role-?play)\b`},
+	{"exactly|verbatim|json|this string|the following|only", `\b(?:print|output|reply with|respond with|say) (?:exactly|only|verbatim|the json|this string|the following)\b`},
+	{"verbatim", `\bverbatim and stop\b`},
+	{"do not", `\bdo not (?:mention|reveal|quote|include|deduct|penali[sz]e)\b.{0,40}\b(?:notice|instruction|comment|missing points?|evidence|feedback|output)\b`},
+	{"delete|remove|drop", `\b(?:delete|remove|drop) this (?:comment|notice|note|line)\b`},
+	{"system|developer|admin", `\b(?:system|developer|admin) (?:prompt|override|notice)\b`},
+	// a verdict or a rubric of the candidate's own making
+	{"score|verdict|grade|missing_points|rationale|points_awarded", `"(?:score|max_?score|final_?score|verdict|grade|missing_points|rationale|points_awarded)"\s*:`},
+	{"final|overall|total", `\b(?:final|overall|total) (?:grade|score|mark|verdict|evaluation)\b\s*[:=]`},
+	{"final answer|solution", `\b(?:final answer|solution)\s*:\s*(?:correct|yes|pass|see above)`},
+	{"score|grade|mark|rating", `\b(?:score|grade|mark|rating)\s*[:=]\s*\d+\s*(?:/|out of)\s*\d+`},
+	{"all", `\ball (?:criteria|rubric points|key points|requirements)\b.{0,30}\b(?:satisfied|met|covered|fulfilled|passed)\b`},
+	{"rubric|criteri|reference", `\b(?:rubric|criteria|criterion|reference (?:answer|solution))\b.{0,60}\b(?:corrupted|withdrawn|changed|updated|replaced|attached|no longer|satisfied|waived|suspended|is met|are met)\b`},
+	{"as if", `\b(?:scored|graded|treated) as if (?:it|this|they)\b`},
+	{"expected output|highest band|calibration|evaluation", `\bexpected output\s*:|\bhighest band\b|\bcalibration (?:item|sample|answer)\b|\bevaluation (?:complete|service|notice|mode)\b`},
+	{"response|submission|candidate", `\b(?:the|this|my|their|candidate's|student's) (?:response|submission|candidate|candidate answer)\b.{0,20}\b(?:covers?|covered|match\w*|identif\w*|satisf\w*|demonstrat\w*|is (?:complete|correct|perfect|excellent)|deserves|mentions|addresses|names|explain\w*|went on)\b`},
+	{"answer", `\b(?:the|this) answer (?:covers|matches|satisfies|deserves|identifies|demonstrates|addresses all|is (?:complete and|fully|entirely|perfect|excellent))\b`},
+	{"compare|criteri", `\bcompare the (?:response|answer|submission) with\b|\b(?:each|every) criterion\b`},
+	{"nothing is|no mistakes", `\bnothing is (?:missing|wrong)\b.*\b(?:missing|wrong)\b|\bi found no mistakes\b`},
+	// authority and flattery
+	{"committee|panel|interviewer|recruiter|human|board|manager", `\b(?:hiring committee|panel|interviewers?|recruiter|human graders?|examination board|hiring manager)\b.{0,40}\b(?:approved|agreed on|already (?:graded|scored|passed)|signed off|confirmed)\b`},
+	{"already", `\balready (?:approved|graded|scored|been (?:graded|scored|approved|fully graded))\b`},
+	{"approved|agreed|sign", `\b(?:approved|agreed) (?:number|score|mark|grade)\b|\bsign-?off\b.{0,30}\b(?:as me|score)\b`},
+	{"owner|author|designer|engineer", `\b(?:owner|author|designer|engineer|creator)\b.{0,50}\b(?:question bank|this rubric|this interview|this test)\b`},
+	{"evaluator|grader|model|judge|examiner|ai", `\byou(?:'re| are) (?:a |an |the |such )*(?:really |truly )?(?:excellent|best|great|wonderful|fairest?) (?:evaluator|grader|model|judge|examiner|ai)\b|\bthe ai that is\b`},
+	{"before you", `\bbefore you (?:score|grade|evaluate|mark)\b`},
+	{"mark", `\bclosing remark\b.*\bmark\b|\b(?:full|top) marks\b`},
+	// delimiters and markup of a prompt
+	{"<", `</?(?:answer|candidate\w*|grader\w*|final_?score|system|instructions?|user|assistant|submission|rubric|evaluation)\b[^>]*>|<!--|<\|[a-z_]+\|>`},
+	{"-->", `-->`},
+	{"[", `\[/?(?:system|inst|admin|grader)\]`},
+	{"===", `={3,}.*(?:end|start|begin|input|candidate).*={3,}`},
+	{"##", `^\s*#{2,}\s*(?:grader|system|instruction|final|evaluation|score)`},
+	{"system|assistant|grader|scratchpad", `^\s*(?:system|assistant|grader|scratchpad)\s*:`},
+	// the same in other languages
+	{"bewert|prüf|punkt|anweisung", `\b(?:bewertungssystem|prüfungsamt|punktzahl|anweisung an das)\b`},
+	{"评|满分|给分", `评分|满分|评语|给分`},
+	{"note|nota|puntua|evaluaci|compte|pontua|ignor", `\bnote maximale\b|\bpuntuaci[oó]n m[aá]xima\b|\bnota final\b|\bfin de la evaluaci[oó]n\b|\bne pas tenir compte\b|\bpontuação máxima\b|\bignora(?:re|r)? (?:las|le|todas|tutte)\b`},
+}
+
+type compiledRule struct {
+	need []string
+	re   func() *regexp.Regexp // compiled when a text first holds one of the literals
+}
+
+// ruleSet finds the rules whose literals a text holds in one pass: literals that are words by the three bytes that they
+// begin with, the others one by one.
+type ruleSet struct {
+	rules  []compiledRule
+	words  map[[3]byte][]literal
+	others []literal
+}
+
+type literal struct {
+	text string
+	rule int
+}
+
+var compiledRules = sync.OnceValue(func() *ruleSet {
+	rs := &ruleSet{words: map[[3]byte][]literal{}}
+	for i, r := range hostileRules {
+		c := compiledRule{need: strings.Split(r.need, "|"),
+			re: sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?is)` + r.expr) })}
+		rs.rules = append(rs.rules, c)
+		for _, l := range c.need {
+			if len(l) >= 3 && wordStart(l[0]) && wordStart(l[1]) && wordStart(l[2]) {
+				key := [3]byte([]byte(l))
+				rs.words[key] = append(rs.words[key], literal{l, i})
+			} else {
+				rs.others = append(rs.others, literal{l, i})
+			}
+		}
+	}
+	return rs
+})
+
+func wordStart(b byte) bool { return b >= 'a' && b <= 'z' || b >= '0' && b <= '9' || b >= 0x80 }
+
+// candidates returns the rules that text, in lower case, can possibly break, in order.
+func (rs *ruleSet) candidates(text string) []int {
+	hit := make([]bool, len(rs.rules))
+	any := false
+	mark := func(l literal, at string) {
+		if !hit[l.rule] && strings.HasPrefix(at, l.text) {
+			hit[l.rule], any = true, true
+		}
+	}
+	inWord := false
+	for i := 0; i+3 <= len(text); i++ {
+		start := wordStart(text[i])
+		if start && !inWord {
+			for _, l := range rs.words[[3]byte([]byte(text[i:i+3]))] {
+				mark(l, text[i:])
+			}
+		}
+		inWord = start
+	}
+	for _, l := range rs.others {
+		if !hit[l.rule] && strings.Contains(text, l.text) {
+			hit[l.rule], any = true, true
+		}
+	}
+	if !any {
+		return nil
+	}
+	var out []int
+	for i := range rs.rules {
+		if hit[i] {
+			out = append(out, i)
+		}
 	}
 	return out
-})
+}
+
+func holds(text string, literals []string) bool {
+	return slices.ContainsFunc(literals, func(l string) bool { return strings.Contains(text, l) })
+}
 
 // blocks are stretches that belong together once their opening is there.
 var blocks = sync.OnceValue(func() []*regexp.Regexp {
@@ -83,29 +173,35 @@ var blocks = sync.OnceValue(func() []*regexp.Regexp {
 	return out
 })
 
-// hostileSpans finds what speaks to the grader: whole blocks, and sentences of which a rule holds. It costs next to
-// nothing for an answer without a trigger word.
+// hostileSpans finds what speaks to the grader: whole blocks, and sentences of which a rule holds.
 func hostileSpans(text string) []canon.Span {
 	lower := strings.ToLower(text)
 	if len(lower) != len(text) { // folding changed lengths somewhere: the rules fold by themselves
 		lower = text
 	}
 	plain := stripHidden(lower)
-	if !slices.ContainsFunc(triggers, func(t string) bool { return strings.Contains(plain, t) }) {
-		return nil
-	}
 	var spans []canon.Span
-	for _, b := range blocks() {
-		for _, m := range b.FindAllStringIndex(lower, -1) {
-			spans = append(spans, canon.Span{Start: m[0], End: m[1]})
+	if holds(plain, []string{"[", "<", "{"}) {
+		for _, b := range blocks() {
+			for _, m := range b.FindAllStringIndex(lower, -1) {
+				spans = append(spans, canon.Span{Start: m[0], End: m[1]})
+			}
 		}
 	}
-	sentences := roughSentences(text)
-	for _, s := range sentences {
-		clean := stripHidden(lower[s.Start:s.End])
-		if slices.ContainsFunc(hostileRules(), func(r *regexp.Regexp) bool { return r.MatchString(clean) }) {
-			spans = append(spans, s)
+	var sentences []canon.Span
+	rs := compiledRules()
+	for _, i := range rs.candidates(plain) {
+		if sentences == nil {
+			sentences = roughSentences(text)
 		}
+		for _, s := range sentences {
+			if clean := stripHidden(lower[s.Start:s.End]); holds(clean, rs.rules[i].need) && rs.rules[i].re().MatchString(clean) {
+				spans = append(spans, s)
+			}
+		}
+	}
+	if len(spans) == 0 {
+		return nil
 	}
 	return merge(text, spans)
 }

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/vivagrader/grader/internal/grade"
+	"github.com/vivagrader/grader/internal/render"
+	"github.com/vivagrader/grader/internal/wire"
+)
+
+type gradeFlags struct {
+	text        string
+	spoken      bool
+	modelAnswer bool
+	json        bool
+}
+
+func newGrade(g *globals) *cobra.Command {
+	var f gradeFlags
+	c := &cobra.Command{
+		Use:   "grade QUESTION [FILE|-]",
+		Short: "Grade one answer and print the critique",
+		Long: `Grade one answer and print the critique. The answer comes from --text, from a file, or from standard input; at a
+terminal without any of these you are asked for it.`,
+		Example: `  grader grade event-loop-phases answer.txt
+  grader grade event-loop-phases --text "Timers first, then pending callbacks, poll, check and close."
+  pbpaste | grader grade event-loop-phases - --json`,
+		Args: cobra.RangeArgs(1, 2),
+		RunE: func(c *cobra.Command, args []string) error { return g.grade(args, f, c.Flags().Changed("text")) },
+	}
+	c.Flags().StringVar(&f.text, "text", "", "the answer itself")
+	c.Flags().BoolVar(&f.spoken, "spoken", false, "the answer is a transcript of speech")
+	c.Flags().BoolVar(&f.modelAnswer, "model-answer", false, "print a model answer after the critique")
+	c.Flags().BoolVar(&f.json, "json", false, "the critique as one JSON object")
+	return c
+}
+
+func (g *globals) grade(args []string, f gradeFlags, textGiven bool) error {
+	graders, err := g.graders()
+	if err != nil {
+		return err
+	}
+	gr, q, err := graders.find(args[0])
+	if err != nil {
+		return err
+	}
+	if len(args) == 1 && !textGiven && terminal(g.in) {
+		fmt.Fprintf(g.err, "%s\n\nType your answer and end it with Ctrl-D on a line of its own:\n", q.Prompt)
+	}
+	text := ""
+	if !textGiven || f.text != "" || len(args) > 1 {
+		if text, err = g.answerText(args[1:], f.text); err != nil {
+			return err
+		}
+	}
+	a := grade.Answer{Text: text, Modality: grade.Typed}
+	if f.spoken {
+		a.Modality = grade.Spoken
+	}
+	c, err := gr.Grade(q.ID, a)
+	if err != nil {
+		return err
+	}
+	if err := g.printCritique(c, q.Title, q.ModelAnswer, text, f); err != nil {
+		return err
+	}
+	if c.State == grade.Ungradable {
+		return &exitError{exitUngradable, fmt.Errorf("not graded: %s Give an answer in words to: %s", c.Summary, q.Prompt)}
+	}
+	return nil
+}
+
+func (g *globals) printCritique(c *grade.Critique, title, model, text string, f gradeFlags) error {
+	if f.json {
+		line, err := wire.Marshal(wire.Critique(c))
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(g.out, "%s\n", line)
+		return err
+	}
+	o := render.Options{Title: title, Text: text}
+	o.Width, o.Color = terminalStyle(g.out)
+	if f.modelAnswer {
+		o.ModelAnswer = model
+	}
+	if c.State != grade.Ungradable {
+		o.Hint = "Graded by keywords alone: a claim in other words can be missed."
+	}
+	return render.Critique(g.out, c, o)
+}
+
+func terminal(v any) bool {
+	f, ok := v.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// terminalStyle is the width of a terminal and whether it wants colour: NO_COLOR (no-color.org) says no.
+func terminalStyle(w io.Writer) (width int, color bool) {
+	if !terminal(w) {
+		return 0, false
+	}
+	width, _, err := term.GetSize(int(w.(*os.File).Fd()))
+	if err != nil {
+		width = 0
+	}
+	return width, os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}

@@ -1,0 +1,331 @@
+// Package batch grades a file of answers, JSON Lines or CSV, into a file of results: one line of output for every input
+// line that is not blank, in the order of the input, whatever the line holds. Memory does not grow with the number of
+// lines, apart from eight bytes or so for each id. A run that was cut short at any moment can be taken up again. The
+// main entry is Run.
+package batch
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/code"
+
+	"github.com/vivagrader/grader/internal/grade"
+	"github.com/vivagrader/grader/internal/rubric"
+)
+
+// Grader grades one answer. Implementations are safe for concurrent use and honour ctx. A question that they do not
+// have is an error that wraps rubric.ErrUnknownQuestion; every other error ends up in the line's output and does not
+// stop the batch.
+type Grader interface {
+	Grade(ctx context.Context, question string, a grade.Answer) (*grade.Critique, error)
+}
+
+// Config says what to grade and where to put the results.
+type Config struct {
+	// In and Out are files: CSV if the name ends in .csv, else JSON Lines. "-" is Stdin and Stdout, JSON Lines. Out may
+	// be a device or a pipe as well. Such a stream cannot be resumed.
+	In, Out string
+	Stdin   io.Reader
+	Stdout  io.Writer
+	// Settings is everything besides input and formats that changes results, by names that people understand. A
+	// resume with other settings is refused.
+	Settings map[string]string
+	// Concurrency is the number of answers that are graded at a time; 0 means one for each CPU.
+	Concurrency int
+	// Resume takes up what an interrupted run left.
+	Resume bool
+	// Progress, unless nil, is called from time to time, never at the same time, with what is done so far and the
+	// share of the input that is through: 0 to 1, or less than 0 where the length of the input is not known.
+	Progress func(s *Summary, share float64)
+}
+
+// RefusedError means that the batch cannot be run as asked; results of earlier runs are untouched.
+type RefusedError struct{ reason string }
+
+// Error says why, and what to do.
+func (e *RefusedError) Error() string { return e.reason }
+
+func refusef(format string, args ...any) error {
+	return &RefusedError{fmt.Sprintf(format, args...)}
+}
+
+const (
+	// minWindow and windowPerWorker bound how many answers are between reading and writing: enough to keep every
+	// worker busy while one answer takes long, few enough to stay small.
+	minWindow       = 256
+	windowPerWorker = 32
+	// flushBytes and flushEvery bound what a killed run loses.
+	flushBytes = 4 << 20
+	flushEvery = 100 * time.Millisecond
+)
+
+// Run grades all of cfg.In into cfg.Out. Results that are finished already, of the same input and settings, are left as
+// they are. The error is a *RefusedError, ctx's, or one of reading or writing; the summary says in each case how far
+// the output has come. Whatever was written can be resumed, if Out is a file.
+func Run(ctx context.Context, g Grader, cfg Config) (*Summary, error) {
+	start := time.Now()
+	in, err := openInput(cfg)
+	if err != nil {
+		return &Summary{}, err
+	}
+	defer in.close()
+	if err := in.readHeader(); err != nil {
+		return &Summary{}, err
+	}
+	out, before, err := openSink(cfg, in)
+	if err != nil {
+		return &Summary{}, err
+	}
+	if before.finished != nil {
+		return before.finished, nil
+	}
+	r := &run{cfg: cfg, grader: g, in: in, out: out, enc: encoderFor(cfg.Out), start: start, tally: before.tally, kept: before.tally.total}
+	err = r.collect(ctx, newReader(in, before))
+	if e := out.close(); err == nil {
+		err = e
+	}
+	return r.summary(), err
+}
+
+// run is one batch on its way.
+type run struct {
+	cfg    Config
+	grader Grader
+	in     *input
+	out    sink
+	enc    encoder
+	start  time.Time
+
+	tally tally
+	kept  int          // lines that were there before
+	lines bytes.Buffer // encoded and not written yet
+	at    mark         // behind the last line in tally
+}
+
+// job is one line between reading and writing. Its worker sets the fields below done and then closes it.
+type job struct {
+	entry
+	at   mark
+	done chan struct{}
+
+	line      []byte
+	outcome   outcome
+	cancelled bool // given up for the context's sake: there is nothing to write
+}
+
+func (j *job) graded() bool {
+	select {
+	case <-j.done:
+		return !j.cancelled
+	default:
+		return false
+	}
+}
+
+// collect starts the reader and the workers and writes what they finish, in order.
+func (r *run) collect(ctx context.Context, rd *reader) error {
+	workers := r.cfg.Concurrency
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	var busy sync.WaitGroup
+	defer busy.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	pending := make(chan *job, max(minWindow, windowPerWorker*workers)) // in order; its capacity is the window
+	work := make(chan *job)
+	go rd.read(ctx, pending, work) // not waited for: it may hang in a read
+	for range workers {
+		busy.Go(func() { r.work(ctx, work) })
+	}
+	tick := time.NewTicker(flushEvery)
+	defer tick.Stop()
+	if r.kept == 0 {
+		r.lines.Write(r.enc.header())
+	}
+	var head *job
+	for {
+		queue, done := pending, (chan struct{})(nil)
+		if head != nil {
+			queue, done = nil, head.done
+		}
+		select {
+		case j, ok := <-queue:
+			if !ok {
+				return r.end(rd)
+			}
+			head = j
+		case <-done:
+			if head.cancelled { // ctx has ended: its case is next
+				continue
+			}
+			if err := r.add(head); err != nil {
+				return err
+			}
+			head = nil
+		case <-tick.C:
+			if err := r.flush(); err != nil {
+				return err
+			}
+			r.progress()
+		case <-ctx.Done():
+			busy.Wait()
+			if err := r.addDone(head, pending); err != nil {
+				return err
+			}
+			return ctx.Err()
+		}
+	}
+}
+
+// end finishes the output, or reports why the input ended early.
+func (r *run) end(rd *reader) error {
+	if rd.err == nil {
+		r.at = rd.end
+	}
+	if err := r.flush(); err != nil {
+		return err
+	}
+	r.progress()
+	if rd.err != nil {
+		return rd.err
+	}
+	return r.out.finish(rd.end, r.summary())
+}
+
+// addDone saves what is graded already, as far as the order allows.
+func (r *run) addDone(head *job, pending <-chan *job) error {
+	for ; ; head = nil {
+		if head == nil {
+			select {
+			case head = <-pending:
+			default:
+			}
+		}
+		if head == nil || !head.graded() {
+			return r.flush()
+		}
+		if err := r.add(head); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *run) add(j *job) error {
+	r.lines.Write(j.line)
+	r.tally.add(j.outcome)
+	r.at = j.at
+	if r.lines.Len() >= flushBytes {
+		return r.flush()
+	}
+	return nil
+}
+
+func (r *run) flush() error {
+	if r.lines.Len() == 0 {
+		return nil
+	}
+	err := r.out.write(r.lines.Bytes(), r.at)
+	r.lines.Reset()
+	return err
+}
+
+func (r *run) progress() {
+	if r.cfg.Progress == nil {
+		return
+	}
+	share := -1.0
+	if r.in.size > 0 {
+		share = float64(r.at.Bytes) / float64(r.in.size)
+	}
+	r.cfg.Progress(r.summary(), min(share, 1))
+}
+
+func (r *run) summary() *Summary { return r.tally.summary(r.kept, time.Since(r.start)) }
+
+// work grades what comes until there is no more, or ctx ends.
+func (r *run) work(ctx context.Context, work <-chan *job) {
+	for {
+		select {
+		case j, ok := <-work:
+			if !ok {
+				return
+			}
+			r.grade(ctx, j)
+			close(j.done)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (r *run) grade(ctx context.Context, j *job) {
+	res := result{entry: j.entry}
+	if j.err == nil {
+		c, err := r.critique(ctx, j)
+		switch {
+		case err == nil:
+			res.critique = c
+		case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+			j.cancelled = true
+			return
+		case errors.Is(err, rubric.ErrUnknownQuestion):
+			res.err = &lineError{code.Code_NOT_FOUND, oneLine(err)}
+		default:
+			res.err = &lineError{code.Code_INTERNAL, oneLine(err)}
+		}
+	}
+	line, err := r.enc.encode(res)
+	if err != nil {
+		res.critique, res.err = nil, &lineError{code.Code_INTERNAL, oneLine(err)}
+		line, err = r.enc.encode(res)
+	}
+	if err != nil { // an error of fixed, valid text cannot fail to encode
+		panic(err)
+	}
+	j.line, j.outcome = line, res.outcome()
+	j.answer = grade.Answer{} // the text need not wait in the window
+}
+
+// critique grades one answer. A fault of the engine is an error of this line only.
+func (r *run) critique(ctx context.Context, j *job) (c *grade.Critique, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c, err = nil, fmt.Errorf("the engine failed on this answer: %v; please report it", p)
+		}
+	}()
+	start := time.Now()
+	if c, err = r.grader.Grade(ctx, j.question, j.answer); err != nil {
+		return nil, err
+	}
+	if c.Timing.TotalMillis == 0 {
+		c.Timing.TotalMillis = millis(time.Since(start))
+		c.Timing.KeywordMillis = c.Timing.TotalMillis
+	}
+	return c, nil
+}
+
+// millis is a duration in milliseconds with three decimals.
+func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func oneLine(err error) string {
+	return strings.Join(strings.Fields(strings.ToValidUTF8(err.Error(), "\uFFFD")), " ")
+}
+
+// reason is an error of the file system without the name of the system call.
+func reason(err error) string {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return p.Err.Error()
+	}
+	return err.Error()
+}
