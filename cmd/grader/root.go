@@ -102,6 +102,7 @@ func newRoot(g *globals) *cobra.Command {
 	})
 	root.PersistentFlags().StringArrayVar(&g.banks, "bank", nil, "a folder with a bank of questions, instead of the built-in one (repeatable)")
 	root.AddCommand(newExplain(g), newRubric(g), newCalibrate(g), newVersion(g), newGrade(g), newQuestions(g))
+	root.AddCommand(newBatch(g))
 	for _, c := range allCommands(root) {
 		if c.Runnable() {
 			c.Long = strings.TrimSpace(c.Long + "\n" + exitHelp)

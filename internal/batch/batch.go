@@ -88,7 +88,7 @@ func Run(ctx context.Context, g Grader, cfg Config) (*Summary, error) {
 	if before.finished != nil {
 		return before.finished, nil
 	}
-	r := &run{cfg: cfg, grader: g, in: in, out: out, enc: encoderFor(cfg.Out), start: start, tally: before.tally, kept: before.tally.total}
+	r := &run{cfg: cfg, grader: g, in: in, out: out, enc: encoderFor(cfg.Out), start: start, tally: before.tally, kept: before.tally.total, at: before.upTo}
 	err = r.collect(ctx, newReader(in, before))
 	if e := out.close(); err == nil {
 		err = e
@@ -152,6 +152,7 @@ func (r *run) collect(ctx context.Context, rd *reader) error {
 	if r.kept == 0 {
 		r.lines.Write(r.enc.header())
 	}
+	r.progress()
 	var head *job
 	for {
 		queue, done := pending, (chan struct{})(nil)

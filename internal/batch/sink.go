@@ -312,7 +312,7 @@ func (t *target) done(in *input, resume bool) (*Summary, error) {
 	if end := in.source.mark(); end != m.Input {
 		return refuse("was made from another input: %s had %d answers then and has changed", in.name, m.Input.Records)
 	}
-	m.Summary.Kept, m.Summary.Seconds = m.Summary.Lines, 0
+	m.Summary.Kept, m.Summary.Seconds, m.Summary.Unchanged = m.Summary.Lines, 0, true
 	return m.Summary, nil
 }
 

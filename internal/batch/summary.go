@@ -13,6 +13,8 @@ type Summary struct {
 	// Lines of output there are, and how many of them an earlier run wrote.
 	Lines int `json:"lines"`
 	Kept  int `json:"kept"`
+	// Unchanged means that the output was finished before, and that nothing was done.
+	Unchanged bool `json:"unchanged"`
 	// States counts critiques by their state, Errors lines without a critique by their code.
 	States map[string]int `json:"states"`
 	Errors map[string]int `json:"errors"`

@@ -42,6 +42,7 @@ const (
 type Number struct {
 	Value float64
 	Unit  Unit
+	Kilo  bool // said with a bare k: "16k" can mean 16,000 or 16 KB
 }
 
 // Token is one canonical word of the text.

@@ -65,7 +65,7 @@ func TestNumbers(t *testing.T) {
 		"five oh three":     {Value: 503},
 		"1,000":             {Value: 1000},
 		"five thousand":     {Value: 5000},
-		"10k":               {Value: 10000},
+		"10k":               {Value: 10000, Kilo: true},
 		"ten thousand":      {Value: 10000},
 		"1.45":              {Value: 1.45},
 		"one point four":    {Value: 1.4},

@@ -6,21 +6,21 @@ import (
 )
 
 var units = map[string]Number{
-	"b": {1, UnitBytes}, "byte": {1, UnitBytes}, "bytes": {1, UnitBytes},
-	"kb": {1 << 10, UnitBytes}, "kib": {1 << 10, UnitBytes}, "kilobyte": {1 << 10, UnitBytes}, "kilobytes": {1 << 10, UnitBytes},
-	"kbytes": {1 << 10, UnitBytes}, "kilobites": {1 << 10, UnitBytes},
-	"mb": {1 << 20, UnitBytes}, "mib": {1 << 20, UnitBytes}, "megabyte": {1 << 20, UnitBytes}, "megabytes": {1 << 20, UnitBytes},
-	"meg": {1 << 20, UnitBytes}, "megs": {1 << 20, UnitBytes},
-	"gb": {1 << 30, UnitBytes}, "gib": {1 << 30, UnitBytes}, "gigabyte": {1 << 30, UnitBytes}, "gigabytes": {1 << 30, UnitBytes},
-	"gig": {1 << 30, UnitBytes}, "gigs": {1 << 30, UnitBytes},
-	"tb": {1 << 40, UnitBytes}, "terabyte": {1 << 40, UnitBytes}, "terabytes": {1 << 40, UnitBytes},
-	"us": {0.001, UnitMillis}, "microsecond": {0.001, UnitMillis}, "microseconds": {0.001, UnitMillis},
-	"ms": {1, UnitMillis}, "msec": {1, UnitMillis}, "millisecond": {1, UnitMillis}, "milliseconds": {1, UnitMillis},
-	"millis": {1, UnitMillis}, "milli": {1, UnitMillis},
-	"s": {1000, UnitMillis}, "sec": {1000, UnitMillis}, "secs": {1000, UnitMillis}, "second": {1000, UnitMillis}, "seconds": {1000, UnitMillis},
-	"min": {60000, UnitMillis}, "mins": {60000, UnitMillis}, "minute": {60000, UnitMillis}, "minutes": {60000, UnitMillis},
-	"h": {3600000, UnitMillis}, "hour": {3600000, UnitMillis}, "hours": {3600000, UnitMillis},
-	"percent": {1, UnitPercent}, "pct": {1, UnitPercent},
+	"b": {Value: 1, Unit: UnitBytes}, "byte": {Value: 1, Unit: UnitBytes}, "bytes": {Value: 1, Unit: UnitBytes},
+	"kb": {Value: 1 << 10, Unit: UnitBytes}, "kib": {Value: 1 << 10, Unit: UnitBytes}, "kilobyte": {Value: 1 << 10, Unit: UnitBytes}, "kilobytes": {Value: 1 << 10, Unit: UnitBytes},
+	"kbytes": {Value: 1 << 10, Unit: UnitBytes}, "kilobites": {Value: 1 << 10, Unit: UnitBytes},
+	"mb": {Value: 1 << 20, Unit: UnitBytes}, "mib": {Value: 1 << 20, Unit: UnitBytes}, "megabyte": {Value: 1 << 20, Unit: UnitBytes}, "megabytes": {Value: 1 << 20, Unit: UnitBytes},
+	"meg": {Value: 1 << 20, Unit: UnitBytes}, "megs": {Value: 1 << 20, Unit: UnitBytes},
+	"gb": {Value: 1 << 30, Unit: UnitBytes}, "gib": {Value: 1 << 30, Unit: UnitBytes}, "gigabyte": {Value: 1 << 30, Unit: UnitBytes}, "gigabytes": {Value: 1 << 30, Unit: UnitBytes},
+	"gig": {Value: 1 << 30, Unit: UnitBytes}, "gigs": {Value: 1 << 30, Unit: UnitBytes},
+	"tb": {Value: 1 << 40, Unit: UnitBytes}, "terabyte": {Value: 1 << 40, Unit: UnitBytes}, "terabytes": {Value: 1 << 40, Unit: UnitBytes},
+	"us": {Value: 0.001, Unit: UnitMillis}, "microsecond": {Value: 0.001, Unit: UnitMillis}, "microseconds": {Value: 0.001, Unit: UnitMillis},
+	"ms": {Value: 1, Unit: UnitMillis}, "msec": {Value: 1, Unit: UnitMillis}, "millisecond": {Value: 1, Unit: UnitMillis}, "milliseconds": {Value: 1, Unit: UnitMillis},
+	"millis": {Value: 1, Unit: UnitMillis}, "milli": {Value: 1, Unit: UnitMillis},
+	"s": {Value: 1000, Unit: UnitMillis}, "sec": {Value: 1000, Unit: UnitMillis}, "secs": {Value: 1000, Unit: UnitMillis}, "second": {Value: 1000, Unit: UnitMillis}, "seconds": {Value: 1000, Unit: UnitMillis},
+	"min": {Value: 60000, Unit: UnitMillis}, "mins": {Value: 60000, Unit: UnitMillis}, "minute": {Value: 60000, Unit: UnitMillis}, "minutes": {Value: 60000, Unit: UnitMillis},
+	"h": {Value: 3600000, Unit: UnitMillis}, "hour": {Value: 3600000, Unit: UnitMillis}, "hours": {Value: 3600000, Unit: UnitMillis},
+	"percent": {Value: 1, Unit: UnitPercent}, "pct": {Value: 1, Unit: UnitPercent},
 }
 
 var multipliers = map[string]float64{"k": 1e3, "hundred": 100, "thousand": 1e3, "million": 1e6, "billion": 1e9, "mil": 1e6}
@@ -47,12 +47,12 @@ func scanFigure(w string) (Number, bool) {
 	case "", "x", "th", "st", "nd", "rd", "s'":
 		return Number{Value: v}, true
 	case "k":
-		return Number{Value: v * 1e3}, true
+		return Number{Value: v * 1e3, Kilo: true}, true
 	case "m":
 		return Number{Value: v * 1e6}, true
 	}
 	if u, ok := units[suffix]; ok {
-		return Number{v * u.Value, u.Unit}, true
+		return Number{Value: v * u.Value, Unit: u.Unit}, true
 	}
 	return Number{}, false
 }
@@ -81,13 +81,13 @@ func joinNumbers(in []raw) []raw {
 			i++
 			continue
 		}
-		v, unit, next, ok := numberAt(in, i)
+		v, unit, kilo, next, ok := numberAt(in, i)
 		if !ok {
 			out = append(out, t)
 			i++
 			continue
 		}
-		t.num, t.isNum, t.end = Number{v, unit}, true, in[next-1].end
+		t.num, t.isNum, t.end = Number{v, unit, kilo}, true, in[next-1].end
 		if next-i > 1 || t.word != "one" {
 			t.word = strconv.FormatFloat(v, 'f', -1, 64)
 		}
@@ -128,28 +128,32 @@ func scaleLike(v float64, t raw) Number {
 			}
 		}
 	}
-	return Number{v * factor, t.num.Unit}
+	return Number{Value: v * factor, Unit: t.num.Unit}
 }
 
 // numberAt reads the longest number that starts at in[i]; next is the token after it.
-func numberAt(in []raw, i int) (v float64, unit Unit, next int, ok bool) {
+func numberAt(in []raw, i int) (v float64, unit Unit, kilo bool, next int, ok bool) {
 	adjacent := func(j int) bool { return j < len(in) && in[j].brk == BreakNone && !in[j].locked }
 	start := i
 	switch {
 	case in[i].isNum:
-		v, unit, ok = in[i].num.Value, in[i].num.Unit, true
+		v, unit, kilo, ok = in[i].num.Value, in[i].num.Unit, in[i].num.Kilo, true
 		i++
+		if adjacent(i) && in[i].isNum && in[i].word == "000" && v < 1000 { // 100 000
+			v *= 1000
+			i++
+		}
 	case versionFigure(in[i].word):
 		f, err := strconv.ParseFloat(in[i].word[1:], 64)
 		if err != nil {
-			return 0, 0, 0, false
+			return 0, 0, false, 0, false
 		}
-		return f, UnitNone, i + 1, true
+		return f, UnitNone, false, i + 1, true
 	default:
 		v, i, ok = wordsToNumber(in, i)
 	}
 	if !ok {
-		return 0, 0, 0, false
+		return 0, 0, false, 0, false
 	}
 	if adjacent(i) && unit == UnitNone && in[i].word == "point" && adjacent(i+1) {
 		if d, isSmall := smallNumbers[in[i+1].word]; isSmall && d < 10 {
@@ -179,9 +183,11 @@ func numberAt(in []raw, i int) (v float64, unit Unit, next int, ok bool) {
 			break
 		}
 		v *= m
+		kilo = kilo || in[i].word == "k"
 		i++
 	}
-	if adjacent(i) && unit == UnitNone {
+	// the 8 of UTF-8 counts nothing
+	if named := in[start].glued && start > 0 && !in[start-1].isNum; adjacent(i) && unit == UnitNone && !named {
 		w := in[i].word
 		// "one second" counts; "the second s" and a lone letter after a word do not
 		if u, isUnit := units[w]; isUnit && !(len(w) == 1 && !in[start].isNum) {
@@ -195,7 +201,7 @@ func numberAt(in []raw, i int) (v float64, unit Unit, next int, ok bool) {
 			i += 2
 		}
 	}
-	return v, unit, i, true
+	return v, unit, kilo, i, true
 }
 
 // wordsToNumber reads number words from in[i] on.

@@ -67,6 +67,9 @@ func scan(s string) (tokens []raw, hidden int) {
 			i += size
 			switch r {
 			case '.', '!', '?', '…':
+				for r == '.' && i < len(s) && s[i] == '.' { // "for...of" ends nothing
+					i++
+				}
 				end := i >= len(s) || sentenceEnds(s[i:])
 				if end && (r != '.' || len(tokens) == 0 || !abbreviations[tokens[len(tokens)-1].word]) {
 					brk = max(brk, BreakSentence)
@@ -137,7 +140,7 @@ func scan(s string) (tokens []raw, hidden int) {
 // sentenceEnds reports whether what follows a full stop begins something new.
 func sentenceEnds(rest string) bool {
 	r, _ := utf8.DecodeRuneInString(rest)
-	return unicode.IsSpace(r) || r == '"' || r == '”' || r == ')' || r == '\'' || r == '.' || r == '*' || r > 0x2E80
+	return unicode.IsSpace(r) || r == '"' || r == '”' || r == ')' || r == '\'' || r == '*' || r > 0x2E80
 }
 
 func separatorOnly(sep string) bool {
@@ -181,6 +184,10 @@ func appendWord(tokens []raw, s string, start, end int, proto raw) []raw {
 			proto.start, proto.end, proto.word, proto.num, proto.isNum = start, end, strings.ToLower(w), num, true
 			return append(tokens, proto)
 		}
+	}
+	if _, unit := units[strings.ToLower(w)]; unit { // KiB is no camelCase
+		proto.start, proto.end, proto.word = start, end, strings.ToLower(w)
+		return append(tokens, proto)
 	}
 	ascii := true
 	for i := range len(w) {

@@ -150,6 +150,9 @@ type number struct {
 }
 
 func (n number) fits(num canon.Number) bool {
+	if num.Kilo && n.unit == canon.UnitBytes && !n.anyUnit { // "16k" next to talk of bytes
+		num = canon.Number{Value: num.Value / 1000 * 1024, Unit: canon.UnitBytes}
+	}
 	return (n.anyUnit || num.Unit == n.unit) && num.Value >= n.min && num.Value <= n.max
 }
 
@@ -259,7 +262,7 @@ func (n seq) eval(r *Reading) []match {
 func (r *Reading) follows(a, b int32, slack int) (fits, beyond bool) {
 	reach := phraseReach
 	if slack == 0 {
-		reach = 1
+		reach = 0
 	} else if slack >= gapReach {
 		reach = gapReach
 	}

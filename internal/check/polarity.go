@@ -29,6 +29,7 @@ type scope struct {
 const (
 	maxCover       = 8  // scopes that are told apart on one token
 	negationReach  = 12 // tokens that a negation covers at most
+	pronounReach   = 6
 	exclusionReach = 7
 	retractReach   = 7
 	listTokens     = 20   // a sentence of at least so many tokens
@@ -38,19 +39,23 @@ const (
 var (
 	clauseOpeners = wordSet(`but because so which while whereas since though although if when as then that's however instead
 		it they you we he she i there that this until unless`)
-	conjunctions = wordSet("because so which while whereas although if when unless until")
-	pronouns     = wordSet("it they you we he she i there that this")
-	sayers       = wordSet("people some many folks somebody someone everyone everybody most others lots candidates they blogs tutorials developers colleagues interviewers juniors guy teammate")
-	sayVerbs     = wordSet("say says said think thinks believe believes believed assume assumes assumed claim claims claimed told tell tells guess expect expects imagine thought")
-	doubtVerbs   = wordSet("sure certain remember recall know positive")
-	doubtObjects = wordSet("you offhand for whether which if how exactly what when why")
-	thinkVerbs   = wordSet("think believe agree buy mean say claim")
-	wrongWords   = wordSet("wrong false untrue incorrect nonsense")
-	mythWords    = wordSet("myth misconception fallacy misunderstanding rumour rumor misbelief")
-	stopWords    = wordSet("stop stops prevent prevents keep keeps forbid forbids")
-	beliefVerbs  = wordSet("think believe assume say claim treat draw confuse see call imagine")
-	onlyWords    = wordSet("only just merely simply")
-	tagQuestions = wordSet("right ok okay yeah correct yes no huh know sense")
+	modals          = wordSet("should must will would shall")
+	finiteVerbs     = wordSet("is are was were will would can could must should has does do")
+	dispensable     = wordSet("needed necessary required involved")
+	questionOpeners = wordSet("does do did is are was can could should will would what which when how why where who whether if")
+	conjunctions    = wordSet("because so which while whereas although if when unless until")
+	pronouns        = wordSet("it they you we he she i there that this")
+	sayers          = wordSet("people some many folks somebody someone everyone everybody most others lots candidates they blogs tutorials developers colleagues interviewers juniors guy teammate")
+	sayVerbs        = wordSet("say says said think thinks believe believes believed assume assumes assumed claim claims claimed told tell tells guess expect expects imagine thought")
+	doubtVerbs      = wordSet("sure certain remember recall know positive")
+	doubtObjects    = wordSet("you offhand for whether which if how exactly what when why")
+	thinkVerbs      = wordSet("think believe agree buy mean say claim")
+	wrongWords      = wordSet("wrong false untrue incorrect nonsense")
+	mythWords       = wordSet("myth misconception fallacy misunderstanding rumour rumor misbelief")
+	stopWords       = wordSet("stop stops prevent prevents keep keeps forbid forbids")
+	beliefVerbs     = wordSet("think believe assume say claim treat draw confuse see call imagine")
+	onlyWords       = wordSet("only just merely simply")
+	tagQuestions    = wordSet("right ok okay yeah correct yes no huh know sense")
 )
 
 func wordSet(words string) map[string]bool {
@@ -106,13 +111,16 @@ func (r *Reading) word(i, limit int) string {
 
 func (r *Reading) sentenceScopes(s canon.Sentence) {
 	toks := r.Text.Tokens
+	inverted := false
 	r.wholeSentence(s)
 	for i := s.First; i < s.Last; i++ {
 		w := toks[i].Word
 		at := func(k int) string { return r.word(i+k, s.Last) }
 		switch w {
 		case "not":
-			r.notScope(i, s)
+			if !inverted {
+				r.notScope(i, s)
+			}
 		case "never", "nothing", "nobody", "none", "neither", "nor", "hardly":
 			if w == "none" && r.hasWord(max(s.First, i-3), i, "policy", "mode", "sched", "with", "set") { // a name
 				continue
@@ -124,10 +132,21 @@ func (r *Reading) sentenceScopes(s canon.Sentence) {
 				r.add(doubted, i+1, r.clauseEnd(i+1, s.Last, 30), i)
 				continue
 			}
-			r.negate(i, i+1, s)
+			switch {
+			case w == "nothing" && (at(1) == "more" || at(1) == "but" || at(1) == "else") || w == "none" && at(1) == "other":
+			case w == "nothing" || w == "nobody" || w == "none":
+				r.add(negated, i+1, r.clauseEnd(i+1, s.Last, pronounReach), i)
+			default:
+				r.negate(i, i+1, s)
+			}
 		case "no":
 			r.noScope(i, s)
-		case "without", "unlike", "excluding", "lacks", "lack", "lacking":
+		case "without":
+			// "without X you cannot Y" says that X is needed for Y
+			if inverted = r.hasWord(i+2, min(i+20, s.Last), "not", "never", "no"); !inverted {
+				r.add(excluded, i+1, r.exclusionEnd(i+1, s.Last), i)
+			}
+		case "unlike", "excluding", "lacks", "lack", "lacking":
 			r.add(excluded, i+1, r.clauseEnd(i+1, s.Last, exclusionReach), i)
 		case "instead", "rather":
 			if n := at(1); (n == "of" || n == "than") && at(2) != "that" && at(2) != "this" && at(2) != "it" {
@@ -138,7 +157,7 @@ func (r *Reading) sentenceScopes(s canon.Sentence) {
 				r.add(excluded, i+2, r.clauseEnd(i+2, s.Last, exclusionReach), i, i+1)
 			}
 		case "if":
-			if r.word(i-1, s.Last) == "as" {
+			if b := r.word(i-2, s.Last); r.word(i-1, s.Last) == "as" && b != "looks" && b != "look" && b != "reads" && b != "read" {
 				r.add(excluded, i+1, r.clauseEnd(i+1, s.Last, negationReach), i)
 			}
 		case "though":
@@ -159,6 +178,9 @@ func (r *Reading) sentenceScopes(s canon.Sentence) {
 				r.add(doubted, i+1, r.clauseEnd(i+1, s.Last, 30), i)
 			}
 		case "forget", "forgot", "wonder", "wondering", "unsure":
+			if (w == "wonder" || w == "wondering") && !r.hasWord(max(s.First, i-3), i, "i") {
+				continue
+			}
 			if n := at(1); n == "what" || n == "how" || n == "which" || n == "whether" || n == "if" || n == "the" || n == "when" || n == "why" || n == "where" {
 				r.add(doubted, i+1, r.clauseEnd(i+1, s.Last, 30), i)
 			}
@@ -197,10 +219,7 @@ func (r *Reading) sentenceScopes(s canon.Sentence) {
 func (r *Reading) wholeSentence(s canon.Sentence) {
 	src := r.Text.Source
 	if s.End > 0 && s.End <= len(src) && src[s.End-1] == '?' {
-		last := r.Text.Tokens[s.Last-1].Word
-		if !tagQuestions[last] {
-			r.add(asked, s.First, s.Last)
-		}
+		r.question(s)
 	}
 	if n := s.Last - s.First; n >= listTokens {
 		function := 0
@@ -215,11 +234,27 @@ func (r *Reading) wholeSentence(s canon.Sentence) {
 	}
 }
 
+const fragmentTokens = 3
+
+// question marks what is asked: the sentence when it opens like a question, else its last clause. "..., right?" asks
+// nothing, a fragment ("Disk full?") names what to look at, and so does "I check whether ...?".
+func (r *Reading) question(s canon.Sentence) {
+	if tagQuestions[r.Text.Tokens[s.Last-1].Word] || s.Last-s.First <= fragmentTokens || r.hasWord(s.First, s.Last, "check", "ask", "look") {
+		return
+	}
+	start := s.First
+	if !questionOpeners[r.Text.Tokens[s.First].Word] && !questionOpeners[r.word(s.First+1, s.Last)] {
+		for start = s.Last - 1; start > s.First && r.Text.Tokens[start].Break < canon.BreakClause; start-- {
+		}
+	}
+	r.add(asked, start, s.Last)
+}
+
 func (r *Reading) notScope(i int, s canon.Sentence) {
 	next := r.word(i+1, s.Last)
 	before := r.word(i-1, s.Last)
 	switch {
-	case onlyWords[next] && next != "just" || next == "until" || next == "unless" || before == "why" || before == "or" || next == "a" && r.word(i+2, s.Last) == "number" || before == "if" && r.clauseBreak(i+1, s.Last):
+	case onlyWords[next] && next != "just" || next == "until" || next == "unless" || before == "why" || before == "or" || next == "a" && r.word(i+2, s.Last) == "number" || before == "if":
 		return
 	case next == "just" && r.hasWord(i, s.Last, "but", "also", "it"):
 		return
@@ -230,7 +265,11 @@ func (r *Reading) notScope(i int, s canon.Sentence) {
 		to := r.clauseEnd(i+2, s.Last, 30)
 		r.add(doubted, i+1, to, i)
 		if r.clauseBreak(i+2, s.Last) || to-i <= 4 { // "..., I'm not sure": what stands before it
-			r.add(doubted, r.clauseStart(i, s.First), i, i)
+			start := r.clauseStart(i, s.First)
+			if questionOpeners[r.word(s.First, s.Last)] {
+				start = s.First
+			}
+			r.add(doubted, start, i, i)
 		}
 		return
 	case thinkVerbs[next] || next == "really" && thinkVerbs[r.word(i+2, s.Last)]:
@@ -243,9 +282,14 @@ func (r *Reading) notScope(i int, s canon.Sentence) {
 	case (next == "true" || next == "right" || next == "correct" || next == "the" && r.word(i+2, s.Last) == "case") && !r.hasWord(i, min(i+4, s.Last), "that", "to"):
 		r.refutePrevious(i, s)
 		return
-	case next == "true" || next == "right" || next == "correct" || next == "that" || next == "because":
+	case next == "true":
+		r.add(refuted, i+1, s.Last, i)
+		return
+	case next == "right" || next == "correct" || next == "that" || next == "because":
 		r.add(refuted, i+1, r.restOfSentence(i+1, s.Last), i)
 		return
+	case dispensable[next]: // "X is not needed"
+		r.add(negated, r.clauseStart(i, s.First), i, i)
 	case next == "case":
 		return
 	case stopWords[next] && r.hasWord(i+2, min(i+5, s.Last), "you", "anyone", "anybody", "us"):
@@ -310,12 +354,23 @@ func (r *Reading) clauseEnd(from, limit, reach int) int {
 		case i-from >= reach, t.Break >= canon.BreakClause,
 			i > from && (t.Word == "and" || t.Word == "nor" || t.Word == "until" || t.Word == "till" || t.Word == "unless"),
 			i > from && conjunctions[t.Word], t.Word == "its" && i > from+1 && i+1 < limit && (r.Text.Tokens[i+1].Free || r.Text.Tokens[i+1].Word == "not"),
-			i > from+1 && clauseOpeners[t.Word] && !(pronouns[t.Word] && r.relative(i-1)),
+			i > from && (clauseOpeners[t.Word] || modals[t.Word]) && !(pronouns[t.Word] && r.relative(i-1)),
 			t.Word == "but":
 			return i
 		}
 	}
 	return limit
+}
+
+// exclusionEnd is where "without X" stops: at the latest at the verb that X stands before.
+func (r *Reading) exclusionEnd(from, limit int) int {
+	end := r.clauseEnd(from, limit, exclusionReach)
+	for i := from + 1; i < end; i++ {
+		if finiteVerbs[r.Text.Tokens[i].Word] {
+			return i
+		}
+	}
+	return end
 }
 
 // relative words go on with the clause: "not something that you block".
@@ -402,6 +457,9 @@ func (r *Reading) attribution(i int, s canon.Sentence) {
 		}
 		if w == "used" && r.word(k+1, s.Last) == "to" || w == "would" && r.hasWord(from, k, "you") || w == "might" && r.hasWord(from, k, "you", "one") {
 			who = true
+		}
+		if k == i-1 && (w == "is" || w == "often" || w == "commonly" || w == "sometimes") && r.word(i+1, s.Last) == "that" && r.hasWord(from, k+1, "it") {
+			who = true // "it is often claimed that"
 		}
 		if w == "i" && (r.Text.Tokens[i].Word == "thought" || r.Text.Tokens[i].Word == "assumed" || r.Text.Tokens[i].Word == "believed") {
 			who = true
