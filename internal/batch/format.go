@@ -66,11 +66,13 @@ type jsonEncoder struct{}
 func (jsonEncoder) header() []byte { return nil }
 
 func (jsonEncoder) encode(r result) ([]byte, error) {
-	out := wire.Graded(r.id, r.critique)
-	if r.critique == nil {
-		out = wire.Failed(r.id, r.shownLine(), r.err.code, r.err.message)
+	var line []byte
+	var err error
+	if r.critique != nil {
+		line, err = wire.Marshal(wire.Graded(r.id, r.critique))
+	} else {
+		line, err = wire.Marshal(wire.Failed(r.id, r.shownLine(), r.err.code, r.err.message))
 	}
-	line, err := wire.Marshal(out)
 	return append(line, '\n'), err
 }
 

@@ -506,11 +506,11 @@ func (r *Reading) retract(i int, s canon.Sentence) {
 	}
 }
 
-// polarity says what the text makes of a match: it is denied when an odd number of negations covers one of its words,
+// polarity says what the text makes of a match: it is denied when an odd number of negations covers half of its words,
 // hedged when the words are attributed, taken back, doubted, asked, excluded or merely listed.
 func (r *Reading) polarity(m *match) Status {
-	denied := false
-	for _, leaf := range r.leavesOf(m) {
+	denied, leaves := 0, r.leavesOf(m)
+	for _, leaf := range leaves {
 		odd := false
 		for _, k := range r.cover[leaf] {
 			s := &r.scopes[k]
@@ -532,12 +532,17 @@ func (r *Reading) polarity(m *match) Status {
 				return Hedged
 			}
 		}
-		denied = denied || odd
+		if odd {
+			denied++
+		}
 	}
-	if denied {
-		return Denied
+	switch {
+	case denied == 0:
+		return Affirmed
+	case 2*denied < len(leaves) || r.Text.Tokens[m.first].Sentence != r.Text.Tokens[m.last].Sentence:
+		return Hedged // one word of many, or words of two sentences: not the claim itself is denied
 	}
-	return Affirmed
+	return Denied
 }
 
 // eats reports whether the pattern itself asked for the negation of scope s.
