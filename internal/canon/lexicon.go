@@ -147,6 +147,9 @@ func (l *Lexicon) Add(phrase string, wildcard bool) []Term {
 		out[i] = Term{ID: NoID, Word: t.word, Num: t.num, IsNum: t.isNum, Free: freeWords[t.word], Glued: t.glued}
 		switch {
 		case wildcard && i == len(tokens)-1:
+			if root, ok := strings.CutSuffix(t.word, "e"); ok && len(root) >= 4 { // close* means closing too
+				t.word = root
+			}
 			out[i].ID = int32(len(l.stems) + len(l.prefixes))
 			for _, p := range l.prefixes {
 				if p.text == t.word {

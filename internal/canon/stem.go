@@ -11,7 +11,7 @@ import (
 var irregular = func() map[string]string {
 	m := map[string]string{}
 	for line := range strings.FieldsFuncSeq(`run ran running|write wrote written writing|keep kept|send sent|leave left|hold held|throw threw thrown|lose lost
-		build built|catch caught|fall fell fallen|go went gone goes going|take took taken taking|give gave given giving|get got gotten getting
+		build built|catch caught|fall fell fallen|go went goes going|take took taken taking|give gave given giving|get got gotten getting
 		make made making|come came coming|become became|begin began begun|break broke broken|choose chose chosen|do did done does doing
 		draw drew drawn|eat ate eaten|feel felt|find found|forget forgot forgotten|grow grew grown|know knew known|mean meant|meet met
 		pay paid|rise rose risen|say said|see saw seen|sell sold|sleep slept|spend spent|stand stood|stick stuck|tell told|think thought

@@ -185,7 +185,7 @@ func (r *Reading) sentenceScopes(s canon.Sentence) {
 				r.add(doubted, i+1, r.clauseEnd(i+1, s.Last, 30), i)
 			}
 		case "tell", "say": // "I can't tell you whether"
-			if r.word(i-1, s.Last) == "not" && doubtObjects[at(1)] {
+			if r.word(i-1, s.Last) == "not" && doubtObjects[at(1)] && r.hasWord(max(s.First, i-4), i, "i") {
 				r.add(doubted, i+1, r.clauseEnd(i+1, s.Last, 30), i-1, i)
 				r.add(doubted, r.clauseStart(i, s.First), i, i-1, i)
 			}
@@ -239,8 +239,15 @@ const fragmentTokens = 3
 // question marks what is asked: the sentence when it opens like a question, else its last clause. "..., right?" asks
 // nothing, a fragment ("Disk full?") names what to look at, and so does "I check whether ...?".
 func (r *Reading) question(s canon.Sentence) {
-	if tagQuestions[r.Text.Tokens[s.Last-1].Word] || s.Last-s.First <= fragmentTokens || r.hasWord(s.First, s.Last, "check", "ask", "look") {
+	if tagQuestions[r.Text.Tokens[s.Last-1].Word] || s.Last-s.First <= fragmentTokens {
 		return
+	}
+	for i := s.First + 1; i < s.Last; i++ {
+		if w := r.Text.Tokens[i].Word; w == "check" || w == "ask" || w == "look" {
+			if p := r.Text.Tokens[i-1].Word; p == "i" || p == "we" || p == "you" || p == "then" {
+				return
+			}
+		}
 	}
 	start := s.First
 	if !questionOpeners[r.Text.Tokens[s.First].Word] && !questionOpeners[r.word(s.First+1, s.Last)] {
@@ -260,6 +267,8 @@ func (r *Reading) notScope(i int, s canon.Sentence) {
 		return
 	case next == "matter" || next == "care":
 		r.add(excluded, i+1, r.clauseEnd(i+1, s.Last, negationReach), i)
+		return
+	case next == "know" && r.hasWord(max(s.First, i-4), i, "people", "folks", "many", "most", "they"): // what they do not know is so
 		return
 	case doubtVerbs[next] || next == "really" && doubtVerbs[r.word(i+2, s.Last)]:
 		to := r.clauseEnd(i+2, s.Last, 30)
@@ -297,7 +306,7 @@ func (r *Reading) notScope(i int, s canon.Sentence) {
 	case next == "like":
 		r.add(excluded, i+1, r.restOfSentence(i+1, s.Last), i)
 		return
-	case (next == "tell" || next == "say") && (before == "can" || before == "could"): // doubt, see sentenceScopes
+	case (next == "tell" || next == "say") && (before == "can" || before == "could") && r.hasWord(max(s.First, i-3), i, "i"): // doubt, see sentenceScopes
 		return
 	}
 	r.negate(i, i+1, s)
@@ -379,6 +388,8 @@ func (r *Reading) relative(i int) bool {
 	case "that": // but not "they cannot do that, they have"
 		prev := r.word(i-1, i)
 		return prev != "do" && prev != "like" && prev != "is" && prev != "of"
+	case "give", "gives", "tell", "tells", "let", "lets", "show", "offer", "offers", "make", "makes", "turn", "turns", "get", "keep", "keeps", "help", "take", "move":
+		return true
 	case "what", "how", "whether", "of", "for", "to", "with", "on", "than", "when", "if", "before", "after", "like", "about", "in":
 		return true
 	}

@@ -40,7 +40,12 @@ const (
 	ReasonTooShort            Reason = "TOO_SHORT"
 	ReasonOpenerOnly          Reason = "OPENER_ONLY"
 	ReasonLowCoverage         Reason = "LOW_COVERAGE"
-	ReasonJudgeNotConfigured  Reason = "JUDGE_NOT_CONFIGURED"
+	ReasonJudgeUnavailable    Reason = "JUDGE_UNAVAILABLE"
+	ReasonJudgeTimeout        Reason = "JUDGE_TIMEOUT"
+	ReasonJudgeRateLimited    Reason = "JUDGE_RATE_LIMITED"
+	ReasonJudgeRefused        Reason = "JUDGE_REFUSED"
+	ReasonJudgeReplyInvalid   Reason = "JUDGE_REPLY_INVALID"
+	ReasonJudgeBudgetSpent    Reason = "JUDGE_BUDGET_SPENT"
 )
 
 // Flag marks something that a reader of the critique should know; flags never change a score.
@@ -127,7 +132,14 @@ type CheckWitness struct {
 	Decision Decision
 }
 
-// PointResult is one point's outcome.
+// JudgeWitness is what the judge says. Discarded: its quotes are not in the answer, so it was not believed.
+type JudgeWitness struct {
+	Verdict   Decision
+	Reason    string
+	Discarded bool
+}
+
+// PointResult is one point's outcome. Judge is nil when no judge was heard.
 type PointResult struct {
 	ID        string
 	Kind      string
@@ -137,6 +149,7 @@ type PointResult struct {
 	Credit    float64
 	DecidedBy Decider
 	Check     CheckWitness
+	Judge     *JudgeWitness
 	Evidence  []Evidence
 	Missing   []string
 	Reason    string
@@ -200,6 +213,9 @@ type Receipt struct {
 	BankVersion   string
 	RubricHash    string
 	AnswerSHA256  string
+	PromptHash    string // of the judge; empty in keyword mode, like the next two
+	JudgeEndpoint string
+	JudgeModel    string
 	Mode          Mode
 }
 
@@ -207,6 +223,19 @@ type Receipt struct {
 type Timing struct {
 	TotalMillis   float64
 	KeywordMillis float64
+	JudgeMillis   float64
+	CacheHit      bool // every reply of the judge came from the cache
+	Judged        bool // a judge was asked
+	Spent, Saved  Usage
+}
+
+// Usage is what a judge's calls cost. Cost is in US dollars and known only for models with a price.
+type Usage struct {
+	Requests     int
+	InputTokens  int
+	OutputTokens int
+	Cost         float64
+	CostKnown    bool
 }
 
 // Critique is the result of grading one answer. Score is nil when the answer is ungradable.

@@ -53,6 +53,20 @@ func (w *writer) evidence(found []check.Evidence) []Evidence {
 	return out
 }
 
+// quotes are the places that a judge located.
+func (w *writer) quotes(spans []canon.Span) []Evidence {
+	var out []Evidence
+	for _, s := range spans {
+		if w.gate.removed(s) {
+			continue
+		}
+		e := w.index.evidence(s)
+		e.Source = ByJudge
+		out = append(out, e)
+	}
+	return out
+}
+
 // clause widens a match to the clauses that it stands in, as long as the quote stays short.
 func (w *writer) clause(first, last int) (int, int) {
 	t := w.reading.Text

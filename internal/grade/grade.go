@@ -11,6 +11,7 @@ import (
 
 	"github.com/vivagrader/grader/internal/canon"
 	"github.com/vivagrader/grader/internal/check"
+	"github.com/vivagrader/grader/internal/judge"
 	"github.com/vivagrader/grader/internal/rubric"
 )
 
@@ -70,41 +71,69 @@ func (g *Grader) Question(id string) (*rubric.Question, *check.Program, error) {
 	return c.q, c.p, c.err
 }
 
-// Grade grades one answer with the keyword witness.
+// Grade grades one answer with the keyword witness alone. Errors are those of Question.
 func (g *Grader) Grade(id string, a Answer) (*Critique, error) {
+	d, err := g.read(id, a)
+	if err != nil {
+		return nil, err
+	}
+	return d.critique(nil), nil
+}
+
+// draft is an answer on its way: read, gated, not yet decided.
+type draft struct {
+	grader    *Grader
+	q         *rubric.Question
+	answer    Answer
+	gate      *gate
+	reading   *check.Reading
+	reason    Reason // why it cannot be graded
+	worthless Flag   // why it earns nothing
+}
+
+func (g *Grader) read(id string, a Answer) (*draft, error) {
 	q, p, err := g.Question(id)
 	if err != nil {
 		return nil, err
 	}
-	c := &Critique{QuestionID: q.ID, State: Graded, Mode: ModeKeywords, FollowUp: q.FollowUp, Receipt: g.receipt(q, a)}
-	gt := newGate(a.Text)
-	if gt.injected {
+	d := &draft{grader: g, q: q, answer: a, gate: newGate(a.Text)}
+	d.reading = p.Read(canon.Read(d.gate.masked, p.Lexicon()))
+	d.reason, d.worthless = d.gate.judge(q, d.reading)
+	if d.reason == "" && d.worthless == "" && d.offTopic() {
+		d.worthless = FlagOffTopic
+	}
+	return d, nil
+}
+
+// critique decides with the verdicts of a judge, or without any.
+func (d *draft) critique(verdicts *judge.Result) *Critique {
+	c := &Critique{QuestionID: d.q.ID, State: Graded, Mode: ModeKeywords, FollowUp: d.q.FollowUp, Receipt: d.grader.receipt(d.q, d.answer)}
+	if d.gate.injected {
 		c.Flags = append(c.Flags, FlagInjection)
 	}
-	reading := p.Read(canon.Read(gt.masked, p.Lexicon()))
-	w := newWriter(a.Text, gt, reading)
-	switch reason, worthless := gt.judge(q, reading); {
-	case reason != "":
-		c.State, c.Reasons = Ungradable, []Reason{reason}
-		ungradable(c, q)
+	w := newWriter(d.answer.Text, d.gate, d.reading)
+	switch {
+	case d.reason != "":
+		c.State, c.Reasons = Ungradable, []Reason{d.reason}
+		fillAll(c, d.q, Unknown, ClaimUnknown, PresenceUnknown)
 		c.Sentences = w.sentences(nil, nil)
 		c.Summary = summary(c)
-		return c, nil
-	case worthless != "":
-		if worthless != flagEmptied {
-			c.Flags = append(c.Flags, worthless)
+		return c
+	case d.worthless != "":
+		if d.worthless != flagEmptied {
+			c.Flags = append(c.Flags, d.worthless)
 		}
-		nothingEarned(c, q)
+		fillAll(c, d.q, Missed, NotClaimed, NotPresent)
+		c.Sentences = w.sentences(nil, nil)
 	default:
-		decide(c, q, reading, w)
-		if earnedShare(c) <= offTopicEarned && gt.words >= offTopicWords && gt.words <= offTopicWordsMax && g.answersAnother(q, gt) {
-			c.Flags = append(c.Flags, FlagOffTopic)
-			nothingEarned(c, q)
+		if verdicts != nil {
+			c.Mode, c.Receipt.Mode = ModeJudge, ModeJudge
 		}
+		decide(c, d.q, d.reading, w, verdicts)
 	}
-	score(c, q)
-	advise(c, q)
-	return c, nil
+	score(c, d.q)
+	advise(c, d.q)
+	return c
 }
 
 func (g *Grader) receipt(q *rubric.Question, a Answer) Receipt {
@@ -124,49 +153,62 @@ const (
 	offTopicOther = 0.35
 )
 
-// answersAnother reports whether the text answers another question of the bank much better than this one.
-func (g *Grader) answersAnother(q *rubric.Question, gt *gate) bool {
-	for _, id := range g.bank.IDs() {
-		if id == q.ID {
+// offTopic reports whether the text earns next to nothing here and answers another question of the bank much better. The
+// other questions are loaded only then.
+func (d *draft) offTopic() bool {
+	if d.gate.words < offTopicWords || d.gate.words > offTopicWordsMax || earned(d.q, d.reading) > offTopicEarned {
+		return false
+	}
+	for _, id := range d.grader.bank.IDs() {
+		if id == d.q.ID {
 			continue
 		}
-		o, p, err := g.Question(id)
-		if err != nil {
-			continue
-		}
-		r := p.Read(canon.Read(gt.masked, p.Lexicon()))
-		sum := 0.0
-		for i := range o.Points {
-			if f := r.Point(i); len(f.Against) == 0 {
-				sum += float64(o.Points[i].Weight) * float64(f.Level) / float64(check.Full)
-			}
-		}
-		if sum >= offTopicOther*float64(o.Weight()) {
+		o, p, err := d.grader.Question(id)
+		if err == nil && earned(o, p.Read(canon.Read(d.gate.masked, p.Lexicon()))) >= offTopicOther {
 			return true
 		}
 	}
 	return false
 }
 
-// decide fills in points, misconceptions and habits from what the checks found.
-func decide(c *Critique, q *rubric.Question, r *check.Reading, w *writer) {
-	for i := range q.Misconceptions {
-		c.Misconceptions = append(c.Misconceptions, w.misconception(&q.Misconceptions[i], r.Misconception(i)))
-	}
+// earned is the share of the weight that the checks find.
+func earned(q *rubric.Question, r *check.Reading) float64 {
+	sum := 0.0
 	for i := range q.Points {
-		c.Points = append(c.Points, w.point(q, i, r.Point(i)))
+		if f := r.Point(i); len(f.Against) == 0 {
+			sum += float64(q.Points[i].Weight) * float64(f.Level) / float64(check.Full)
+		}
+	}
+	return sum / float64(q.Weight())
+}
+
+// decide fills in points, misconceptions and habits from what both witnesses say.
+func decide(c *Critique, q *rubric.Question, r *check.Reading, w *writer, verdicts *judge.Result) {
+	if verdicts == nil {
+		verdicts = &judge.Result{}
+	}
+	for i := range q.Misconceptions {
+		c.Misconceptions = append(c.Misconceptions, w.misconception(&q.Misconceptions[i], r.Misconception(i), verdict(verdicts.Misconceptions, q.Misconceptions[i].ID)))
+	}
+	unverified := false
+	for i := range q.Points {
+		p := w.point(q, i, r.Point(i), verdict(verdicts.Points, q.Points[i].ID))
+		unverified = unverified || p.Judge != nil && p.Judge.Discarded
+		c.Points = append(c.Points, p)
 	}
 	applyBreaks(c, q)
+	if unverified {
+		c.Flags = append(c.Flags, FlagUnverifiedQuote)
+	}
 	for i := range q.Bank.Habits {
 		if h := &q.Bank.Habits[i]; h.AppliesTo(q) {
 			present, known, at := r.Habit(i)
-			c.Habits = append(c.Habits, w.habit(c, h, present, known, at))
+			c.Habits = append(c.Habits, w.habit(h, present, known, at, verdict(verdicts.Habits, h.ID)))
 		}
 	}
 	var credited, charged []Evidence
 	for i := range c.Points {
-		p := &c.Points[i]
-		switch {
+		switch p := &c.Points[i]; {
 		case p.Credit > 0:
 			credited = append(credited, p.Evidence...)
 		case p.Decision == Contradicted:
@@ -181,22 +223,17 @@ func decide(c *Critique, q *rubric.Question, r *check.Reading, w *writer) {
 	c.Sentences = w.sentences(credited, charged)
 }
 
-// nothingEarned is the outcome of text that is no answer although it is text: a dump, an echo, an attack.
-func nothingEarned(c *Critique, q *rubric.Question) {
-	fillAll(c, q, Missed, NotClaimed, NotPresent)
-	for i := range c.Sentences {
-		if c.Sentences[i].Role == Credited || c.Sentences[i].Role == Charged {
-			c.Sentences[i].Role = Unmapped
+func verdict(list []judge.Verdict, id string) *judge.Verdict {
+	for i := range list {
+		if list[i].ID == id {
+			return &list[i]
 		}
 	}
+	return nil
 }
 
-func ungradable(c *Critique, q *rubric.Question) {
-	fillAll(c, q, Unknown, ClaimUnknown, PresenceUnknown)
-}
-
+// fillAll gives every point, misconception and habit the same outcome, decided by the gate.
 func fillAll(c *Critique, q *rubric.Question, d Decision, m Claim, h Presence) {
-	c.Points, c.Misconceptions, c.Habits = nil, nil, nil
 	for i := range q.Points {
 		p := &q.Points[i]
 		c.Points = append(c.Points, PointResult{ID: p.ID, Kind: string(p.Kind), Weight: p.Weight, Statement: p.Statement, Decision: d,
@@ -210,15 +247,6 @@ func fillAll(c *Critique, q *rubric.Question, d Decision, m Claim, h Presence) {
 			c.Habits = append(c.Habits, HabitResult{ID: hb.ID, Decision: h})
 		}
 	}
-}
-
-func earnedShare(c *Critique) float64 {
-	earned, all := 0.0, 0.0
-	for i := range c.Points {
-		earned += c.Points[i].Credit * float64(c.Points[i].Weight)
-		all += float64(c.Points[i].Weight)
-	}
-	return earned / all
 }
 
 func has(flags []Flag, f Flag) bool { return slices.Contains(flags, f) }

@@ -20,8 +20,8 @@ const (
 //	value = 100 max(0, E-C) / D, absent under 80 % coverage
 //	low   = 100 max(0, E-C) / W      high = 100 max(0, E+U'-C) / W
 //
-// U' is what could still have been earned: UNKNOWN points and, when no judge was heard, points on which the checks are
-// silent.
+// U' is what could still have been earned: UNKNOWN points, points whose verdict was discarded for its quote and, when no
+// judge was heard, points on which the checks are silent.
 func score(c *Critique, q *rubric.Question) {
 	all, earned, unknown, open := 0, 0, 0, 0
 	contradictedEssential := false
@@ -32,7 +32,7 @@ func score(c *Critique, q *rubric.Question) {
 		if p.Decision == Unknown {
 			unknown += 2 * p.Weight
 			open += 2 * p.Weight
-		} else if c.Mode == ModeKeywords && p.DecidedBy == ByCheck && p.Decision == Missed {
+		} else if p.Decision == Missed && p.DecidedBy == ByCheck && (p.Judge == nil || p.Judge.Discarded) {
 			open += 2 * p.Weight
 		}
 		contradictedEssential = contradictedEssential || p.Decision == Contradicted && p.Weight >= essentialWeight
