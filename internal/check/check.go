@@ -100,53 +100,73 @@ type Reading struct {
 	Text     *canon.Text
 	scopes   []scope
 	cover    [][]uint16 // per token: scopes that cover it
-	postings [][]int32
+	slot     []int32    // by word ID: one more than its place in present, or 0
+	present  []present  // words of the checks that the text holds
 	numbers  []int32
-	identity []int32   // 0, 1, 2, ...
-	words    [][]match // by ID, made when first asked for
+	identity []int32 // 0, 1, 2, ...
 	arena    []int32
 	slab     []match
+	findings []*Finding // of points, made when first asked for
 	setMemo  [][]match
 	setDone  []bool
 	program  *Program
 }
 
+// present is a word of the checks that the text holds.
+type present struct {
+	tokens  []int32
+	count   int32
+	matches []match // made when first asked for
+}
+
 // Read prepares text, which was read with the program's lexicon, for Run.
 func (p *Program) Read(text *canon.Text) *Reading {
-	r := &Reading{Text: text, program: p, setMemo: make([][]match, len(p.sets)), setDone: make([]bool, len(p.sets))}
-	counts := make([]int32, p.lexicon.Size())
-	r.words = make([][]match, len(counts))
-	r.identity = make([]int32, len(text.Tokens))
-	for i := range r.identity {
-		r.identity[i] = int32(i)
-	}
-	r.arena = make([]int32, 1, arenaSize) // an empty run begins and ends at 0
+	r := &Reading{Text: text, program: p, setMemo: make([][]match, len(p.sets)), setDone: make([]bool, len(p.sets)), findings: make([]*Finding, len(p.points))}
+	r.slot = make([]int32, p.lexicon.Size())
 	total := 0
 	for i := range text.Tokens {
 		for _, id := range text.Tokens[i].IDs {
-			counts[id]++
+			if r.slot[id] == 0 {
+				r.present = append(r.present, present{})
+				r.slot[id] = int32(len(r.present))
+			}
+			r.present[r.slot[id]-1].count++
 			total++
 		}
 		if text.Tokens[i].IsNum {
 			r.numbers = append(r.numbers, int32(i))
 		}
 	}
-	backing := make([]int32, total)
-	r.postings = make([][]int32, len(counts))
-	for id, n := range counts {
-		r.postings[id], backing = backing[:0:n], backing[n:]
+	backing := make([]int32, total+len(text.Tokens))
+	r.identity, backing = backing[:len(text.Tokens)], backing[len(text.Tokens):]
+	for i := range r.identity {
+		r.identity[i] = int32(i)
+	}
+	for k := range r.present {
+		w := &r.present[k]
+		w.tokens, backing = backing[:0:w.count], backing[w.count:]
 	}
 	for i := range text.Tokens {
 		for _, id := range text.Tokens[i].IDs {
-			r.postings[id] = append(r.postings[id], int32(i))
+			w := &r.present[r.slot[id]-1]
+			w.tokens = append(w.tokens, int32(i))
 		}
 	}
+	r.arena = make([]int32, 1, arenaSize) // an empty run begins and ends at 0
 	r.findScopes()
 	return r
 }
 
 // Point runs the check of the i-th point.
 func (r *Reading) Point(i int) Finding {
+	if r.findings[i] == nil {
+		f := r.point(i)
+		r.findings[i] = &f
+	}
+	return *r.findings[i]
+}
+
+func (r *Reading) point(i int) Finding {
 	c := &r.program.points[i]
 	var f Finding
 	hits := 0

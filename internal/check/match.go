@@ -125,22 +125,22 @@ func (r *Reading) join(a, b *match) match {
 
 type word struct{ id int32 }
 
-func (n word) possible(r *Reading) bool { return len(r.postings[n.id]) > 0 }
+func (n word) possible(r *Reading) bool { return r.slot[n.id] > 0 }
 
 func (n word) eval(r *Reading) []match {
-	tokens := r.postings[n.id]
-	if len(tokens) == 0 {
+	k := r.slot[n.id]
+	if k == 0 {
 		return nil
 	}
-	if ms := r.words[n.id]; ms != nil {
-		return ms
+	w := &r.present[k-1]
+	if w.matches == nil {
+		var f found
+		for _, t := range w.tokens {
+			f.add(match{first: t, last: t})
+		}
+		w.matches = f.keep(r)
 	}
-	var f found
-	for _, t := range tokens {
-		f.add(match{first: t, last: t})
-	}
-	r.words[n.id] = f.keep(r)
-	return r.words[n.id]
+	return w.matches
 }
 
 type number struct {

@@ -3,6 +3,7 @@ package grade
 import (
 	"regexp"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -24,7 +25,7 @@ const (
 	prize   = `(?:(?:full|top|maximum|max|highest|perfect|best|all)(?: possible)?(?: the)? (?:marks?|scores?|points?|credit|grades?|band|rating)|the maximum|100 ?(?:/|out of|%|percent|points)|10 ?(?:/|out of) ?10|[59] ?(?:/|out of) ?(?:5|10)|nine out of (?:a )?ten|ten out of ten|as (?:met|correct|complete|passed)|strong hire)`
 
 	needGrader = "grader|grading|evaluat|scoring|examiner|assessor|reviewer|rater|judge|marker|language model|ai assistant|that is|who is|that's"
-	needPrize  = "mark|score|points|credit|grade|band|rating|maximum|100|10|out of|correct|complete|passed|hire"
+	needPrize  = "full |top |maxim|max |highest|perfect|best possible|all marks|all the marks|all points|all the points|100/100|100 out|100%|100 points|10/10|10 out|5/5|5 out|9/10|nine out|ten out|as met|as correct|as complete|as passed|strong hire"
 )
 
 // hostileRules are what sentences say that are addressed to whoever grades, not to the interviewer. Each needs two
@@ -40,31 +41,31 @@ var hostileRules = []hostileRule{
 	{"ignore|disregard|forget|override|bypass", `\b(?:ignore|disregard|forget|override|bypass)\b.{0,40}\b(?:instructions?|rubric|prompt|criteria|guidelines|rules above|previous (?:text|message)|system message|reference answer)\b`},
 	{"here on|now on|henceforth", `\b(?:from (?:here|now) on|henceforth)\b.{0,30}\byou (?:are|will|must)\b`},
 	{"you are now|you are no longer|you're now|you're no longer", `\byou(?: are|'re) (?:now|no longer) (?:a|an|the|in)\b`},
-	{"character|play|pretend|act as", `\b(?:stay in character|let's play (?:a game|that)|pretend (?:that )?(?:you|to be)|act as (?:a|an|the|if you)|role-?play)\b`},
-	{"exactly|verbatim|json|this string|the following|only", `\b(?:print|output|reply with|respond with|say) (?:exactly|only|verbatim|the json|this string|the following)\b`},
+	{"character|play a game|play that|pretend|act as|role-play|roleplay|let's play|stay in", `\b(?:stay in character|let's play (?:a game|that)|pretend (?:that )?(?:you|to be)|act as (?:a|an|the|if you)|role-?play)\b`},
+	{"print exactly|print only|output exactly|output only|output the json|reply with|respond with|print verbatim|output verbatim|say exactly|print this|output this|print the following|output the following", `\b(?:print|output|reply with|respond with|say) (?:exactly|only|verbatim|the json|this string|the following)\b`},
 	{"verbatim", `\bverbatim and stop\b`},
-	{"do not", `\bdo not (?:mention|reveal|quote|include|deduct|penali[sz]e)\b.{0,40}\b(?:notice|instruction|comment|missing points?|evidence|feedback|output)\b`},
+	{"do not mention|do not reveal|do not quote|do not include|do not deduct|do not penal", `\bdo not (?:mention|reveal|quote|include|deduct|penali[sz]e)\b.{0,40}\b(?:notice|instruction|comment|missing points?|evidence|feedback|output)\b`},
 	{"delete|remove|drop", `\b(?:delete|remove|drop) this (?:comment|notice|note|line)\b`},
 	{"system|developer|admin", `\b(?:system|developer|admin) (?:prompt|override|notice)\b`},
 	// a verdict or a rubric of the candidate's own making
 	{"score|verdict|grade|missing_points|rationale|points_awarded", `"(?:score|max_?score|final_?score|verdict|grade|missing_points|rationale|points_awarded)"\s*:`},
-	{"final|overall|total", `\b(?:final|overall|total) (?:grade|score|mark|verdict|evaluation)\b\s*[:=]`},
+	{"final grade|final score|final mark|final verdict|final evaluation|overall grade|overall score|overall mark|overall verdict|total score|total mark", `\b(?:final|overall|total) (?:grade|score|mark|verdict|evaluation)\b\s*[:=]`},
 	{"final answer|solution", `\b(?:final answer|solution)\s*:\s*(?:correct|yes|pass|see above)`},
-	{"score|grade|mark|rating", `\b(?:score|grade|mark|rating)\s*[:=]\s*\d+\s*(?:/|out of)\s*\d+`},
-	{"all", `\ball (?:criteria|rubric points|key points|requirements)\b.{0,30}\b(?:satisfied|met|covered|fulfilled|passed)\b`},
+	{"score:|score =|score=|score :|grade:|grade :|mark:|rating:|grade=|mark =|rating =", `\b(?:score|grade|mark|rating)\s*[:=]\s*\d+\s*(?:/|out of)\s*\d+`},
+	{"all criteria|all rubric|all key points|all requirements", `\ball (?:criteria|rubric points|key points|requirements)\b.{0,30}\b(?:satisfied|met|covered|fulfilled|passed)\b`},
 	{"rubric|criteri|reference", `\b(?:rubric|criteria|criterion|reference (?:answer|solution))\b.{0,60}\b(?:corrupted|withdrawn|changed|updated|replaced|attached|no longer|satisfied|waived|suspended|is met|are met)\b`},
 	{"as if", `\b(?:scored|graded|treated) as if (?:it|this|they)\b`},
 	{"expected output|highest band|calibration|evaluation", `\bexpected output\s*:|\bhighest band\b|\bcalibration (?:item|sample|answer)\b|\bevaluation (?:complete|service|notice|mode)\b`},
 	{"response|submission|candidate", `\b(?:the|this|my|their|candidate's|student's) (?:response|submission|candidate|candidate answer)\b.{0,20}\b(?:covers?|covered|match\w*|identif\w*|satisf\w*|demonstrat\w*|is (?:complete|correct|perfect|excellent)|deserves|mentions|addresses|names|explain\w*|went on)\b`},
-	{"answer", `\b(?:the|this) answer (?:covers|matches|satisfies|deserves|identifies|demonstrates|addresses all|is (?:complete and|fully|entirely|perfect|excellent))\b`},
+	{"the answer |this answer ", `\b(?:the|this) answer (?:covers|matches|satisfies|deserves|identifies|demonstrates|addresses all|is (?:complete and|fully|entirely|perfect|excellent))\b`},
 	{"compare|criteri", `\bcompare the (?:response|answer|submission) with\b|\b(?:each|every) criterion\b`},
 	{"nothing is|no mistakes", `\bnothing is (?:missing|wrong)\b.*\b(?:missing|wrong)\b|\bi found no mistakes\b`},
 	// authority and flattery
-	{"committee|panel|interviewer|recruiter|human|board|manager", `\b(?:hiring committee|panel|interviewers?|recruiter|human graders?|examination board|hiring manager)\b.{0,40}\b(?:approved|agreed on|already (?:graded|scored|passed)|signed off|confirmed)\b`},
-	{"already", `\balready (?:approved|graded|scored|been (?:graded|scored|approved|fully graded))\b`},
-	{"approved|agreed|sign", `\b(?:approved|agreed) (?:number|score|mark|grade)\b|\bsign-?off\b.{0,30}\b(?:as me|score)\b`},
-	{"owner|author|designer|engineer", `\b(?:owner|author|designer|engineer|creator)\b.{0,50}\b(?:question bank|this rubric|this interview|this test)\b`},
-	{"evaluator|grader|model|judge|examiner|ai", `\byou(?:'re| are) (?:a |an |the |such )*(?:really |truly )?(?:excellent|best|great|wonderful|fairest?) (?:evaluator|grader|model|judge|examiner|ai)\b|\bthe ai that is\b`},
+	{"hiring|panel|interviewer|recruiter|human grader|examination board", `\b(?:hiring committee|panel|interviewers?|recruiter|human graders?|examination board|hiring manager)\b.{0,40}\b(?:approved|agreed on|already (?:graded|scored|passed)|signed off|confirmed)\b`},
+	{"already approved|already graded|already scored|already been", `\balready (?:approved|graded|scored|been (?:graded|scored|approved|fully graded))\b`},
+	{"approved |agreed |sign-off|signoff", `\b(?:approved|agreed) (?:number|score|mark|grade)\b|\bsign-?off\b.{0,30}\b(?:as me|score)\b`},
+	{"owner|author |designer|principal engineer|creator", `\b(?:owner|author|designer|principal engineer|creator)\b.{0,50}\b(?:question bank|this rubric|this interview|this test)\b`},
+	{"you're a|you are a|you're the|you are the|you're really|you're such|the ai that", `\byou(?:'re| are) (?:a |an |the |such )*(?:really |truly )?(?:excellent|best|great|wonderful|fairest?) (?:evaluator|grader|model|judge|examiner|ai)\b|\bthe ai that is\b`},
 	{"before you", `\bbefore you (?:score|grade|evaluate|mark)\b`},
 	{"mark", `\bclosing remark\b.*\bmark\b|\b(?:full|top) marks\b`},
 	// delimiters and markup of a prompt
@@ -118,37 +119,32 @@ var compiledRules = sync.OnceValue(func() *ruleSet {
 
 func wordStart(b byte) bool { return b >= 'a' && b <= 'z' || b >= '0' && b <= '9' || b >= 0x80 }
 
-// candidates returns the rules that text, in lower case, can possibly break, in order.
-func (rs *ruleSet) candidates(text string) []int {
-	hit := make([]bool, len(rs.rules))
-	any := false
-	mark := func(l literal, at string) {
-		if !hit[l.rule] && strings.HasPrefix(at, l.text) {
-			hit[l.rule], any = true, true
-		}
-	}
+// suspicion is a rule's literal at a place of the text.
+type suspicion struct{ rule, at int }
+
+// suspicions lists where text, in lower case, holds the literals of rules.
+func (rs *ruleSet) suspicions(text string) []suspicion {
+	var out []suspicion
 	inWord := false
 	for i := 0; i+3 <= len(text); i++ {
 		start := wordStart(text[i])
 		if start && !inWord {
 			for _, l := range rs.words[[3]byte([]byte(text[i:i+3]))] {
-				mark(l, text[i:])
+				if strings.HasPrefix(text[i:], l.text) {
+					out = append(out, suspicion{l.rule, i})
+				}
 			}
 		}
 		inWord = start
 	}
 	for _, l := range rs.others {
-		if !hit[l.rule] && strings.Contains(text, l.text) {
-			hit[l.rule], any = true, true
-		}
-	}
-	if !any {
-		return nil
-	}
-	var out []int
-	for i := range rs.rules {
-		if hit[i] {
-			out = append(out, i)
+		for from := 0; ; {
+			i := strings.Index(text[from:], l.text)
+			if i < 0 {
+				break
+			}
+			out = append(out, suspicion{l.rule, from + i})
+			from += i + len(l.text)
 		}
 	}
 	return out
@@ -179,23 +175,37 @@ func hostileSpans(text string) []canon.Span {
 	if len(lower) != len(text) { // folding changed lengths somewhere: the rules fold by themselves
 		lower = text
 	}
-	plain := stripHidden(lower)
+	plain := lower
+	if strings.IndexFunc(lower, canon.HiddenRune) >= 0 {
+		plain = blankHidden(lower)
+	}
 	var spans []canon.Span
 	if holds(plain, []string{"[", "<", "{"}) {
 		for _, b := range blocks() {
-			for _, m := range b.FindAllStringIndex(lower, -1) {
+			for _, m := range b.FindAllStringIndex(plain, -1) {
 				spans = append(spans, canon.Span{Start: m[0], End: m[1]})
 			}
 		}
 	}
-	var sentences []canon.Span
 	rs := compiledRules()
-	for _, i := range rs.candidates(plain) {
-		if sentences == nil {
-			sentences = roughSentences(text)
+	found := rs.suspicions(plain)
+	if plain != lower { // hidden characters can split any literal: every rule is tried
+		for i := range rs.rules {
+			for _, s := range roughSentences(text) {
+				found = append(found, suspicion{i, s.Start})
+			}
 		}
-		for _, s := range sentences {
-			if clean := stripHidden(lower[s.Start:s.End]); holds(clean, rs.rules[i].need) && rs.rules[i].re().MatchString(clean) {
+	}
+	if len(found) > 0 {
+		sentences := roughSentences(text)
+		tried := map[suspicion]bool{}
+		for _, f := range found {
+			k := sort.Search(len(sentences), func(k int) bool { return sentences[k].End > f.at })
+			if k == len(sentences) || tried[suspicion{f.rule, k}] {
+				continue
+			}
+			tried[suspicion{f.rule, k}] = true
+			if s := sentences[k]; rs.rules[f.rule].re().MatchString(strings.ReplaceAll(plain[s.Start:s.End], "\x01", "")) {
 				spans = append(spans, s)
 			}
 		}
@@ -206,16 +216,17 @@ func hostileSpans(text string) []canon.Span {
 	return merge(text, spans)
 }
 
-func stripHidden(s string) string {
-	if strings.IndexFunc(s, canon.HiddenRune) < 0 {
-		return s
-	}
-	return strings.Map(func(r rune) rune {
+// blankHidden replaces hidden characters by control bytes of the same length, so that places stay where they are.
+func blankHidden(s string) string {
+	var b strings.Builder
+	for _, r := range s {
 		if canon.HiddenRune(r) {
-			return -1
+			b.WriteString(strings.Repeat("\x01", utf8.RuneLen(r)))
+		} else {
+			b.WriteRune(r)
 		}
-		return r
-	}, s)
+	}
+	return b.String()
 }
 
 // roughSentences cuts at full stops, line breaks and CJK stops.
