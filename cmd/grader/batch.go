@@ -113,18 +113,17 @@ func (g *globals) runBatch(ctx context.Context, f batchFlags) error {
 
 // batchError gives an error its exit code, and says how to go on.
 func batchError(err error, f batchFlags, s *batch.Summary) error {
-	advice := ""
-	if _, e := os.Stat(f.out + ".partial"); e == nil {
-		advice = "; run the same command with --resume to go on"
-	}
-	var refused *batch.RefusedError
-	switch {
-	case errors.As(err, &refused):
+	if _, ok := errors.AsType[*batch.RefusedError](err); ok {
 		return &exitError{exitUsage, err}
-	case errors.Is(err, context.Canceled):
-		return &exitError{exitInterrupted, fmt.Errorf("interrupted, with %d lines written%s", s.Lines, advice)}
 	}
-	return fmt.Errorf("%w%s", err, advice)
+	code := exitOther
+	if errors.Is(err, context.Canceled) {
+		code, err = exitInterrupted, fmt.Errorf("interrupted, with %s written", lineCount(s.Lines))
+	}
+	if _, e := os.Stat(f.out + ".partial"); e == nil {
+		err = fmt.Errorf("%w; run the same command with --resume to go on", err)
+	}
+	return &exitError{code, err}
 }
 
 // Grade finds the grader of the question and lets it grade: a graderSet is the batch.Grader of all banks.
@@ -178,13 +177,12 @@ func (g *globals) printSummary(f batchFlags, s *batch.Summary) error {
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(g.err, "  %-11s "+format+"\n", append([]any{name}, args...)...)
 	}
-	graded := s.Lines - s.Kept
-	fmt.Fprintf(g.err, "%d answers", s.Lines)
+	fmt.Fprint(g.err, lineCount(s.Lines))
 	if s.Kept > 0 && !s.Unchanged {
 		fmt.Fprintf(g.err, ", %d of them from an earlier run", s.Kept)
 	}
-	if s.Seconds > 0 {
-		fmt.Fprintf(g.err, "; %s, %.0f/s", duration(s.Seconds), float64(graded)/s.Seconds)
+	if graded := s.Lines - s.Kept; graded > 0 && s.Seconds > 0 {
+		fmt.Fprintf(g.err, " in %s, %.0f/s", duration(s.Seconds), float64(graded)/s.Seconds)
 	}
 	fmt.Fprintln(g.err)
 	for _, state := range []grade.State{grade.Graded, grade.Degraded, grade.Ungradable} {
@@ -220,10 +218,20 @@ func bands(m map[string]int) string {
 	return strings.Join(out, ", ")
 }
 
+func lineCount(n int) string {
+	if n == 1 {
+		return "1 line"
+	}
+	return fmt.Sprintf("%d lines", n)
+}
+
 // duration is so many seconds for people.
 func duration(seconds float64) string {
 	d := time.Duration(seconds * float64(time.Second))
-	if d < 10*time.Second {
+	switch {
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
+	case d < 10*time.Second:
 		return d.Round(100 * time.Millisecond).String()
 	}
 	return d.Round(time.Second).String()
@@ -263,11 +271,12 @@ func (p *progressBar) draw(s *batch.Summary, share float64) {
 		full := int(share * barWidth)
 		fmt.Fprintf(&b, "[%s%s] %3.0f%%  ", strings.Repeat("#", full), strings.Repeat(".", barWidth-full), 100*share)
 	}
-	fmt.Fprintf(&b, "%d answers", s.Lines)
+	b.WriteString(lineCount(s.Lines))
 	if graded := s.Lines - s.Kept; graded > 0 && s.Seconds > 0 {
 		fmt.Fprintf(&b, ", %.0f/s", float64(graded)/s.Seconds)
 		if now := share - p.firstShare; now > 0 {
-			fmt.Fprintf(&b, ", %s left", duration(s.Seconds*(1-share)/now))
+			left := time.Duration(s.Seconds * (1 - share) / now * float64(time.Second))
+			fmt.Fprintf(&b, ", %s left", left.Round(time.Second))
 		}
 	}
 	fmt.Fprintf(&b, ": %d graded", s.States[string(grade.Graded)])

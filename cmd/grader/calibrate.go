@@ -95,9 +95,11 @@ func (g *globals) calibrate(f calibrateFlags) error {
 	var items []calibrate.Item
 	var misconceptions, habits []calibrate.Claim
 	wrong := &wrongScores{}
+	unlabelled := 0
 	for n, a := range answers {
 		l, ok := byID[a.ID]
 		if !ok {
+			unlabelled++
 			continue
 		}
 		gr, q, err := graders.find(a.QuestionID)
@@ -135,6 +137,9 @@ func (g *globals) calibrate(f calibrateFlags) error {
 	}
 	if len(items) == 0 {
 		return usagef("no answer of %s has a label in %s; the ids must agree", f.answers, f.labels)
+	}
+	if unlabelled > 0 {
+		fmt.Fprintf(g.err, "grader: %d of %d answers have no labels and are left out\n", unlabelled, len(answers))
 	}
 	out := calibration{Report: calibrate.Measure(items, misconceptions, habits)}
 	if f.wrongQuestions {
@@ -254,6 +259,9 @@ func printCalibration(w io.Writer, c calibration) {
 	if x := c.WrongQuestions; x != nil {
 		fmt.Fprintf(w, "under wrong questions    %d grades, mean score %.1f, above 5: %d, highest %.1f\n", x.Grades, x.Mean, x.Above5, x.Max)
 	}
+	if len(c.Worst) == 0 {
+		return
+	}
 	fmt.Fprintln(w, "\npoints with most errors (lost: the claim was made and not credited; false: credited and not made)")
 	for _, p := range c.Worst {
 		fmt.Fprintf(w, "  %s/%s  lost %s  false %s\n", p.Question, p.Point, list(p.Lost), list(p.False))
@@ -274,6 +282,9 @@ func readLines[T any](name string) ([]T, error) {
 		return nil, usagef("%s; give a file of JSON Lines", reason(err))
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return nil, usagef("%s is a folder; give a file of JSON Lines", name)
+	}
 	var out []T
 	s := bufio.NewScanner(f)
 	s.Buffer(nil, 4<<20)

@@ -3,12 +3,14 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/vivagrader/grader/internal/canon"
 	"github.com/vivagrader/grader/internal/check"
+	"github.com/vivagrader/grader/internal/rubric"
 )
 
 type explainFlags struct {
@@ -23,15 +25,17 @@ func newExplain(g *globals) *cobra.Command {
 		Short: "Show why an answer did or did not hit the checks of a point",
 		Example: `  grader explain event-loop-phases --point phase-order --text "timers, then poll, then check"
   grader explain event-loop-phases answer.txt`,
-		Args: cobra.RangeArgs(1, 2),
-		RunE: func(c *cobra.Command, args []string) error { return g.explain(args, f) },
+		Args:              cobra.RangeArgs(1, 2),
+		ValidArgsFunction: g.completeQuestion(true),
+		RunE:              func(c *cobra.Command, args []string) error { return g.explain(args, f, c.Flags().Changed("text")) },
 	}
 	c.Flags().StringVar(&f.point, "point", "", "a point or misconception; without it all of them, a line each")
 	c.Flags().StringVar(&f.text, "text", "", "the answer itself")
+	completeFlag(c, "point", g.completePoint)
 	return c
 }
 
-func (g *globals) explain(args []string, f explainFlags) error {
+func (g *globals) explain(args []string, f explainFlags, textGiven bool) error {
 	graders, err := g.graders()
 	if err != nil {
 		return err
@@ -40,42 +44,50 @@ func (g *globals) explain(args []string, f explainFlags) error {
 	if err != nil {
 		return err
 	}
-	text, err := g.answerText(args[1:], f.text)
+	point, misconception := -1, -1
+	if f.point != "" {
+		misconception = slices.IndexFunc(q.Misconceptions, func(m rubric.Misconception) bool { return m.ID == f.point })
+		if misconception < 0 {
+			if point, err = q.Point(f.point); err != nil {
+				return err
+			}
+		}
+	}
+	text, err := g.answerText(args[1:], f.text, textGiven, "Type the answer")
 	if err != nil {
 		return err
 	}
 	r := p.Read(canon.Read(text, p.Lexicon()))
-	if f.point == "" {
-		for i := range q.Points {
-			fd := r.Point(i)
-			fmt.Fprintf(g.out, "%-36s %-8s %s\n", q.Points[i].ID, levelName(fd), quotes(r, fd))
+	switch {
+	case misconception >= 0:
+		printTokens(g.out, r.Text)
+		fmt.Fprintf(g.out, "\nmisconception %s: %s\n", f.point, strings.ToLower(r.Misconception(misconception).Status.String()))
+		printTraces(g.out, r.ExplainMisconception(misconception), 1)
+	case point >= 0:
+		printTokens(g.out, r.Text)
+		fd := r.Point(point)
+		fmt.Fprintf(g.out, "\npoint %s: %s", f.point, levelName(fd))
+		if len(fd.Missing) > 0 {
+			fmt.Fprintf(g.out, ", missing %s", strings.Join(fd.Missing, "; "))
 		}
-		for i := range q.Misconceptions {
-			a := r.Misconception(i)
-			fmt.Fprintf(g.out, "%-36s %s\n", q.Misconceptions[i].ID, strings.ToLower(a.Status.String()))
-		}
-		return nil
+		fmt.Fprintln(g.out)
+		printTraces(g.out, r.ExplainPoint(point), 1)
+	default:
+		explainAll(g.out, q, r)
 	}
-	printTokens(g.out, r.Text)
-	for i := range q.Misconceptions {
-		if q.Misconceptions[i].ID == f.point {
-			fmt.Fprintf(g.out, "\nmisconception %s: %s\n", f.point, strings.ToLower(r.Misconception(i).Status.String()))
-			printTraces(g.out, r.ExplainMisconception(i), 1)
-			return nil
-		}
-	}
-	i, err := q.Point(f.point)
-	if err != nil {
-		return err
-	}
-	fd := r.Point(i)
-	fmt.Fprintf(g.out, "\npoint %s: %s", f.point, levelName(fd))
-	if len(fd.Missing) > 0 {
-		fmt.Fprintf(g.out, ", missing %s", strings.Join(fd.Missing, "; "))
-	}
-	fmt.Fprintln(g.out)
-	printTraces(g.out, r.ExplainPoint(i), 1)
 	return nil
+}
+
+// explainAll prints a line for every point and misconception.
+func explainAll(w io.Writer, q *rubric.Question, r *check.Reading) {
+	for i := range q.Points {
+		fd := r.Point(i)
+		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("%-36s %-12s %s", q.Points[i].ID, levelName(fd), quotes(r, fd)), " "))
+	}
+	for i := range q.Misconceptions {
+		a := r.Misconception(i)
+		fmt.Fprintf(w, "%-36s %s\n", q.Misconceptions[i].ID, strings.ToLower(a.Status.String()))
+	}
 }
 
 func levelName(f check.Finding) string {

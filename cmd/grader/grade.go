@@ -30,8 +30,9 @@ terminal without any of these you are asked for it.`,
 		Example: `  grader grade event-loop-phases answer.txt
   grader grade event-loop-phases --text "Timers first, then pending callbacks, poll, check and close."
   pbpaste | grader grade event-loop-phases - --json`,
-		Args: cobra.RangeArgs(1, 2),
-		RunE: func(c *cobra.Command, args []string) error { return g.grade(args, f, c.Flags().Changed("text")) },
+		Args:              cobra.RangeArgs(1, 2),
+		ValidArgsFunction: g.completeQuestion(true),
+		RunE:              func(c *cobra.Command, args []string) error { return g.grade(args, f, c.Flags().Changed("text")) },
 	}
 	c.Flags().StringVar(&f.text, "text", "", "the answer itself")
 	c.Flags().BoolVar(&f.spoken, "spoken", false, "the answer is a transcript of speech")
@@ -49,14 +50,9 @@ func (g *globals) grade(args []string, f gradeFlags, textGiven bool) error {
 	if err != nil {
 		return err
 	}
-	if len(args) == 1 && !textGiven && terminal(g.in) {
-		fmt.Fprintf(g.err, "%s\n\nType your answer and end it with Ctrl-D on a line of its own:\n", q.Prompt)
-	}
-	text := ""
-	if !textGiven || f.text != "" || len(args) > 1 {
-		if text, err = g.answerText(args[1:], f.text); err != nil {
-			return err
-		}
+	text, err := g.answerText(args[1:], f.text, textGiven, q.Prompt+"\n\nType your answer")
+	if err != nil {
+		return err
 	}
 	a := grade.Answer{Text: text, Modality: grade.Typed}
 	if f.spoken {

@@ -12,16 +12,20 @@ import (
 // maxAnswerBytes is the longest answer that is graded.
 const maxAnswerBytes = 32 << 10
 
-// answerText reads the answer from --text, a file or standard input.
-func (g *globals) answerText(args []string, text string) (string, error) {
+// answerText reads the answer from --text, which can be empty, from a file or from standard input. A person at a
+// terminal is asked for it.
+func (g *globals) answerText(args []string, text string, textGiven bool, ask string) (string, error) {
 	var data []byte
 	name := "the answer"
 	switch {
-	case text != "" && len(args) > 0:
+	case textGiven && len(args) > 0:
 		return "", usagef("give the answer once: --text or a file, not both")
-	case text != "":
+	case textGiven:
 		data = []byte(text)
 	case len(args) == 0 || args[0] == "-":
+		if len(args) == 0 && terminal(g.in) {
+			fmt.Fprintf(g.err, "%s and end it with Ctrl-D on a line of its own:\n", ask)
+		}
 		var err error
 		if data, err = io.ReadAll(io.LimitReader(g.in, maxAnswerBytes+1)); err != nil {
 			return "", fmt.Errorf("read standard input: %w", err)

@@ -30,6 +30,7 @@ func newQuestions(g *globals) *cobra.Command {
 		c.Flags().StringVar(&f.category, "category", "", "only this category")
 		c.Flags().StringVar(&f.stage, "stage", "", "only this stage: screen, deep-dive or system-design")
 		c.Flags().BoolVar(&f.json, "json", false, "one JSON object a line")
+		completeFlag(c, "stage", oneOf("screen", "deep-dive", "system-design"))
 	}
 	flags(c)
 	l := &cobra.Command{Use: "list", Short: "List the questions", Example: "  grader questions list --stage screen", Args: cobra.NoArgs, RunE: c.RunE}
@@ -39,7 +40,9 @@ func newQuestions(g *globals) *cobra.Command {
 		Short:   "Show one question, without what would give the answer away",
 		Example: "  grader questions show backpressure\n  grader questions show backpressure --rubric",
 		Args:    cobra.ExactArgs(1),
-		RunE:    func(_ *cobra.Command, args []string) error { return g.showQuestion(args[0], f) },
+
+		ValidArgsFunction: g.completeQuestion(false),
+		RunE:              func(_ *cobra.Command, args []string) error { return g.showQuestion(args[0], f) },
 	}
 	s.Flags().BoolVar(&f.rubric, "rubric", false, "the points, misconceptions and the model answer too")
 	s.Flags().BoolVar(&f.json, "json", false, "one JSON object")

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/vivagrader/grader/internal/check"
 	"github.com/vivagrader/grader/internal/diag"
@@ -86,11 +87,16 @@ func exitCode(ctx context.Context, err error) int {
 	return exitOther
 }
 
+// kinds says what a flag takes.
+var kinds = map[string]string{"bool": "true or false", "int": "a whole number", "float64": "a number", "duration": "a time such as 30s", "string": "text", "stringArray": "text"}
+
 func newRoot(g *globals) *cobra.Command {
 	root := &cobra.Command{
-		Use:           "grader",
-		Short:         "Grade spoken or typed interview answers against rubric points",
-		Long:          "Grade spoken or typed interview answers against rubric points: every verdict carries a quote from the answer.",
+		Use:   "grader",
+		Short: "Grade spoken or typed interview answers against rubric points",
+		Long:  "Grade spoken or typed interview answers against rubric points: every verdict carries a quote from the answer.",
+		Example: `  grader questions
+  grader grade event-loop-phases answer.txt`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
@@ -98,25 +104,70 @@ func newRoot(g *globals) *cobra.Command {
 	root.SetOut(g.out)
 	root.SetErr(g.err)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		var bad *pflag.InvalidValueError
+		if errors.As(err, &bad) {
+			return usagef("--%s cannot be %q: it takes %s; see %s --help", bad.GetFlag().Name, bad.GetValue(), kinds[bad.GetFlag().Value.Type()], c.CommandPath())
+		}
 		return usagef("%w; see %s --help", err, c.CommandPath())
 	})
 	root.PersistentFlags().StringArrayVar(&g.banks, "bank", nil, "a folder with a bank of questions, instead of the built-in one (repeatable)")
 	root.AddCommand(newExplain(g), newRubric(g), newCalibrate(g), newVersion(g), newGrade(g), newQuestions(g))
 	root.AddCommand(newBatch(g))
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
 	for _, c := range allCommands(root) {
-		if c.Runnable() {
-			c.Long = strings.TrimSpace(c.Long + "\n" + exitHelp)
-			wrapArgs(c)
-		} else if c.HasSubCommands() && c != root {
-			c.Args, c.RunE = cobra.ArbitraryArgs, func(c *cobra.Command, args []string) error {
-				if len(args) > 0 {
-					return usagef("unknown command %q; see %s --help", args[0], c.CommandPath())
-				}
-				return c.Help()
-			}
-		}
+		finish(c)
 	}
 	return root
+}
+
+// finish gives a command the exit status list in its help, and an error of its own for wrong arguments.
+func finish(c *cobra.Command) {
+	if c.Long == "" {
+		c.Long = c.Short + "."
+	}
+	c.Long = strings.TrimSpace(c.Long) + "\n" + exitHelp
+	switch {
+	case c.Name() == "help":
+		c.Example = "  grader help grade"
+		c.Args = func(c *cobra.Command, args []string) error {
+			if found, rest, err := c.Root().Find(args); err != nil || found == c.Root() && len(rest) > 0 {
+				return usagef("no help for %q; grader --help lists the commands", strings.Join(args, " "))
+			}
+			return nil
+		}
+	case c.Runnable():
+		wrapArgs(c)
+	default:
+		c.Args, c.RunE = cobra.ArbitraryArgs, func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return c.Help()
+			}
+			advice := ""
+			c.SuggestionsMinimumDistance = 2
+			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+				advice = "did you mean " + strings.Join(near, ", ") + "? "
+			}
+			return usagef("unknown command %q; %ssee %s --help", args[0], advice, c.CommandPath())
+		}
+	}
+	if c.Example == "" {
+		c.Example = examples(c)
+	}
+}
+
+// examples are those of a command's subcommands, or the bare command.
+func examples(c *cobra.Command) string {
+	var lines []string
+	for _, sub := range c.Commands() {
+		if line, _, _ := strings.Cut(sub.Example, "\n"); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	if len(lines) == 0 {
+		return "  " + c.CommandPath()
+	}
+	return strings.Join(lines, "\n")
 }
 
 func allCommands(c *cobra.Command) []*cobra.Command {
@@ -129,13 +180,19 @@ func allCommands(c *cobra.Command) []*cobra.Command {
 
 // wrapArgs makes a wrong number of arguments a usage error.
 func wrapArgs(c *cobra.Command) {
-	if check := c.Args; check != nil {
-		c.Args = func(c *cobra.Command, args []string) error {
-			if err := check(c, args); err != nil {
-				return usagef("%w; usage: %s", err, c.UseLine())
-			}
+	check := c.Args
+	if check == nil {
+		return
+	}
+	c.Args = func(c *cobra.Command, args []string) error {
+		err := check(c, args)
+		switch {
+		case err == nil:
 			return nil
+		case check(c, nil) == nil && check(c, []string{""}) != nil:
+			return usagef("%s takes no argument such as %q; see %s --help", c.CommandPath(), args[0], c.CommandPath())
 		}
+		return usagef("%w; usage: %s", err, c.UseLine())
 	}
 }
 
@@ -151,9 +208,12 @@ func (g *globals) openBanks() ([]*rubric.Bank, error) {
 	var out []*rubric.Bank
 	for _, dir := range g.banks {
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-			return nil, usagef("--bank %s is no folder; give the folder that holds bank.yaml", dir)
+			return nil, usagef("--bank %q is no folder; give the folder that holds bank.yaml", dir)
 		}
 		b, err := rubric.Open(os.DirFS(dir), dir)
+		if errors.Is(err, rubric.ErrNoBank) {
+			return nil, usagef("--bank %s holds no bank.yaml; give the folder of a bank", dir)
+		}
 		if err != nil {
 			return nil, err
 		}

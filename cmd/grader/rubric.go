@@ -35,6 +35,7 @@ func newRubricLint(g *globals) *cobra.Command {
 	c.Flags().StringVar(&f.filter, "filter", "", "only questions whose id contains this")
 	c.Flags().StringVar(&f.format, "format", "text", "text, json or github")
 	c.Flags().BoolVar(&f.json, "json", false, "the same as --format json")
+	completeFlag(c, "format", oneOf("text", "json", "github"))
 	return c
 }
 
@@ -66,6 +67,9 @@ func (g *globals) lint(f lintFlags) error {
 		}
 		list = append(list, found...)
 	}
+	if len(banks) > 0 && questions == 0 {
+		return noneMatches(f.filter)
+	}
 	for _, d := range list {
 		switch f.format {
 		case "json":
@@ -81,10 +85,24 @@ func (g *globals) lint(f lintFlags) error {
 		}
 	}
 	if len(list) > 0 {
-		return &exitError{exitFindings, fmt.Errorf("%d lint findings in %d questions; each line above says where and what to do", len(list), questions)}
+		return &exitError{exitFindings, fmt.Errorf("%s; each line above says where and what to do", plural(len(list), "lint finding"))}
 	}
 	if f.format == "text" {
-		fmt.Fprintf(g.out, "%d questions, no findings\n", questions)
+		fmt.Fprintf(g.out, "%s, no findings\n", plural(questions, "question"))
 	}
 	return nil
+}
+
+func noneMatches(filter string) error {
+	if filter == "" {
+		return usagef("the bank holds no questions; add one as ID.yaml beside bank.yaml")
+	}
+	return usagef("no question's id contains %q; grader questions lists them", filter)
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -48,12 +48,14 @@ func (g *globals) runCases(f casesFlags) error {
 		return err
 	}
 	var total tally
+	questions := 0
 	for _, gr := range graders {
 		b := gr.Bank()
 		for _, id := range b.IDs() {
 			if q, _, _ := strings.Cut(f.filter, "/"); !strings.Contains(id, q) {
 				continue
 			}
+			questions++
 			q, p, err := graders.program(b.ID + "/" + id)
 			if err != nil {
 				return err
@@ -62,6 +64,11 @@ func (g *globals) runCases(f casesFlags) error {
 				return err
 			}
 		}
+	}
+	if question, _, one := strings.Cut(f.filter, "/"); questions == 0 {
+		return noneMatches(question)
+	} else if one && total.run == 0 {
+		return usagef("no case's name contains %q; a name is QUESTION/TARGET/DECISION/NUMBER, as --json shows", f.filter)
 	}
 	if total.failed > 0 {
 		return &exitError{exitFindings, fmt.Errorf("%d of %d cases failed; grader explain shows why a check did or did not match", total.failed, total.run)}

@@ -308,9 +308,9 @@ func (r *run) critique(ctx context.Context, j *job) (c *grade.Critique, err erro
 	if c, err = r.grader.Grade(ctx, j.question, j.answer); err != nil {
 		return nil, err
 	}
-	if c.Timing.TotalMillis == 0 {
-		c.Timing.TotalMillis = millis(time.Since(start))
-		c.Timing.KeywordMillis = c.Timing.TotalMillis
+	if t := &c.Timing; t.TotalMillis == 0 {
+		t.TotalMillis = millis(time.Since(start))
+		t.KeywordMillis = t.TotalMillis
 	}
 	return c, nil
 }
@@ -324,8 +324,7 @@ func oneLine(err error) string {
 
 // reason is an error of the file system without the name of the system call.
 func reason(err error) string {
-	var p *os.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*os.PathError](err); ok {
 		return p.Err.Error()
 	}
 	return err.Error()

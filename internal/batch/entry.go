@@ -58,8 +58,7 @@ func parseJSON(rec record) entry {
 	data := bytes.TrimSpace(bytes.TrimPrefix(rec.data, byteOrderMark))
 	if err := json.Unmarshal(data, &fields); err != nil || fields == nil {
 		msg := "write one object a line"
-		var syntax *json.SyntaxError
-		if errors.As(err, &syntax) {
+		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 			msg = syntax.Error()
 		}
 		return entry{line: rec.line, err: invalidf("the line is not a JSON object: %s", strings.ToValidUTF8(msg, "\uFFFD"))}
@@ -77,7 +76,7 @@ func parseJSON(rec record) entry {
 var (
 	errMissing = errors.New("is missing")
 	errType    = errors.New("must be a string")
-	errUnicode = errors.New("is not valid UTF-8")
+	errUnicode = errors.New("is not valid UTF-8; convert the file, for instance with iconv")
 )
 
 func jsonString(raw json.RawMessage) (string, error) {
@@ -103,9 +102,12 @@ func parseCSV(rec record, columns []string) entry {
 	if err != nil {
 		return entry{line: rec.line, err: invalidf("the line is not readable as CSV: %s", oneLine(err))}
 	}
-	e := newEntry(rec.line, func(column string) (string, error) {
+	if len(fields) != len(columns) { // such as a comma in a text without quotes: fields are not what they seem
+		return entry{line: rec.line, err: invalidf("the line has %d fields, the header %d; put texts with commas into double quotes", len(fields), len(columns))}
+	}
+	return newEntry(rec.line, func(column string) (string, error) {
 		i := slices.Index(columns, column)
-		if i < 0 || i >= len(fields) {
+		if i < 0 {
 			return "", errMissing
 		}
 		if !utf8.ValidString(fields[i]) {
@@ -113,10 +115,6 @@ func parseCSV(rec record, columns []string) entry {
 		}
 		return fields[i], nil
 	})
-	if len(fields) != len(columns) { // such as a comma in a text without quotes: its rest would be lost
-		e.err = invalidf("the line has %d fields, the header %d; put texts with commas into double quotes", len(fields), len(columns))
-	}
-	return e
 }
 
 // newEntry checks the fields of a line in the order of their importance; the first mistake is its error.

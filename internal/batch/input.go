@@ -60,7 +60,7 @@ func openInput(cfg Config) (*input, error) {
 
 func (in *input) close() {
 	if in.file != nil {
-		in.file.Close()
+		_ = in.file.Close() // only read
 	}
 }
 
@@ -116,8 +116,7 @@ func csvFields(rec record) ([]string, error) {
 	r := csv.NewReader(strings.NewReader(string(rec.data)))
 	r.FieldsPerRecord = -1
 	fields, err := r.Read()
-	var parse *csv.ParseError
-	if errors.As(err, &parse) {
+	if parse, ok := errors.AsType[*csv.ParseError](err); ok {
 		err = parse.Err
 	}
 	return fields, err

@@ -193,10 +193,10 @@ func (t *target) open(resume bool) (*earlier, error) {
 			return nil, err
 		}
 	} else if err := t.writeMeta(meta{}, false); err != nil {
-		return nil, refusef("write %s: %s", t.out, reason(err))
+		return nil, refusef("write %s: %s; choose an --out in a folder that can be written", t.out, reason(err))
 	}
 	if t.file, err = os.OpenFile(t.partial(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666); err != nil {
-		return nil, refusef("write %s: %s", t.partial(), reason(err))
+		return nil, refusef("write %s: %s; choose an --out in a folder that can be written", t.partial(), reason(err))
 	}
 	if err := t.file.Truncate(t.size); err != nil {
 		return nil, fmt.Errorf("cut %s to whole lines: %w", t.partial(), err)
@@ -217,7 +217,7 @@ func (t *target) takeUp() (*earlier, error) {
 	if err != nil {
 		return nil, refusef("read %s: %s", t.partial(), reason(err))
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	e := &earlier{tally: newTally(), upTo: m.Input}
 	lines := newSource(f, isCSV(t.out), maxOwnLine)
 	if header := t.enc.header(); header != nil {
@@ -321,7 +321,7 @@ func contentOf(name string) (content, error) {
 	if err != nil {
 		return content{}, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	h := sha256.New()
 	n, err := io.Copy(h, f)
 	c := content{Bytes: n}

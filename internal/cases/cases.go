@@ -6,8 +6,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"maps"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -74,6 +78,9 @@ func (s *snippet) UnmarshalYAML(n *yaml.Node) error {
 		s.Text = n.Value
 		return nil
 	}
+	if n.Kind != yaml.MappingNode {
+		return mistakeAt(n, "a case is a text, or a mapping of text, modality and needs")
+	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		v := n.Content[i+1].Value
 		switch n.Content[i].Value {
@@ -83,14 +90,19 @@ func (s *snippet) UnmarshalYAML(n *yaml.Node) error {
 			s.Modality = v
 		case "needs":
 			if v != NeedsJudge {
-				return fmt.Errorf("line %d: needs can only be %s", n.Line, NeedsJudge)
+				return mistakeAt(n.Content[i], "needs can only be %s", NeedsJudge)
 			}
 			s.Needs = v
 		default:
-			return fmt.Errorf("line %d: unknown key %q; a case has text, modality and needs", n.Content[i].Line, n.Content[i].Value)
+			return mistakeAt(n.Content[i], "unknown key %q; a case has text, modality and needs", n.Content[i].Value)
 		}
 	}
 	return nil
+}
+
+// mistakeAt is an error that the YAML library collects with the others.
+func mistakeAt(n *yaml.Node, format string, args ...any) error {
+	return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: ", n.Line) + fmt.Sprintf(format, args...)}}
 }
 
 type answer struct {
@@ -126,12 +138,15 @@ func Load(q *rubric.Question) ([]Case, error) {
 	var f file
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	dec.KnownFields(true)
-	if err := dec.Decode(&f); err != nil {
-		return nil, diag.List{{File: q.Bank.Path(name), Line: 1, Column: 1, Rule: "cases", Severity: diag.Error, Message: strings.TrimPrefix(err.Error(), "yaml: ")}}
-	}
 	var list diag.List
 	bad := func(line int, format string, args ...any) {
 		list = append(list, diag.Diagnostic{File: q.Bank.Path(name), Line: max(line, 1), Column: 1, Rule: "cases", Severity: diag.Error, Message: fmt.Sprintf(format, args...)})
+	}
+	if err := dec.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
+		for _, m := range yamlMistakes(err) {
+			bad(m.line, "%s", m.text)
+		}
+		return nil, list
 	}
 	if f.Question != q.ID {
 		bad(1, "question is %q, the file belongs to %q", f.Question, q.ID)
@@ -140,8 +155,9 @@ func Load(q *rubric.Question) ([]Case, error) {
 	add := func(target, want string, ss []snippet) {
 		for i, s := range ss {
 			if strings.TrimSpace(s.Text) == "" {
-				bad(s.Line, "a case of %s is empty", target)
+				bad(s.Line, "a case of %s is empty; write the answer", target)
 			}
+			checkModality(bad, s.Line, s.Modality)
 			out = append(out, Case{q.ID, fmt.Sprintf("%s/%s/%d", target, want, i+1), s.Text, target, want, s.Needs, s.Line})
 		}
 	}
@@ -162,16 +178,36 @@ func Load(q *rubric.Question) ([]Case, error) {
 		add(id, "rejected", s.Rejected)
 		add(id, "absent", s.Absent)
 	}
-	for id := range f.Points {
-		bad(1, "no point %q in the question", id)
+	for _, id := range slices.Sorted(maps.Keys(f.Points)) {
+		bad(lineOf(data, id), "no point %q in the question", id)
 	}
-	for id := range f.Misconceptions {
-		bad(1, "no misconception %q in the question", id)
+	for _, id := range slices.Sorted(maps.Keys(f.Misconceptions)) {
+		bad(lineOf(data, id), "no misconception %q in the question", id)
 	}
 	for _, a := range f.Answers {
-		for _, targets := range []map[string]string{a.Points, a.Misconceptions} {
-			for _, id := range sortedKeys(targets) {
-				c := Case{q.ID, "answer " + a.Name + "/" + id, a.Text, id, targets[id], "", a.line}
+		if strings.TrimSpace(a.Text) == "" {
+			bad(a.line, "answer %q has no text", a.Name)
+		}
+		checkModality(bad, a.line, a.Modality)
+		for _, kind := range []struct {
+			name    string
+			targets map[string]string
+			has     func(id string) bool
+			wants   []string
+		}{
+			{"point", a.Points, func(id string) bool { _, err := q.Point(id); return err == nil }, pointWants},
+			{"misconception", a.Misconceptions, func(id string) bool {
+				return slices.ContainsFunc(q.Misconceptions, func(m rubric.Misconception) bool { return m.ID == id })
+			}, claimWants},
+		} {
+			for _, id := range sortedKeys(kind.targets) {
+				switch want := kind.targets[id]; {
+				case !kind.has(id):
+					bad(a.line, "answer %q names the %s %q; the question has none", a.Name, kind.name, id)
+				case !slices.Contains(kind.wants, want):
+					bad(a.line, "answer %q wants %s to be %q; it can be %s", a.Name, id, want, strings.Join(kind.wants, ", "))
+				}
+				c := Case{q.ID, "answer " + a.Name + "/" + id, a.Text, id, kind.targets[id], "", a.line}
 				if slices.Contains(a.Judge, id) {
 					c.Needs = NeedsJudge
 				}
@@ -182,14 +218,55 @@ func Load(q *rubric.Question) ([]Case, error) {
 	return out, list.Err()
 }
 
-func sortedKeys(m map[string]string) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
+// The decisions that a case can want.
+var (
+	pointWants = []string{"met", "partial", "missed", "contradicted"}
+	claimWants = []string{"asserted", "rejected", "absent"}
+)
+
+func checkModality(bad func(int, string, ...any), line int, modality string) {
+	if modality != "" && modality != "typed" && modality != "spoken" {
+		bad(line, "unknown modality %q; use typed or spoken", modality)
 	}
-	slices.Sort(keys)
-	return keys
 }
+
+type mistake struct {
+	line int
+	text string
+}
+
+var (
+	yamlLine    = regexp.MustCompile(`^(?:yaml: )?(?:line (\d+): )?(.*)$`)
+	yamlUnknown = regexp.MustCompile(`^field (\S+) not found in type .*$`)
+)
+
+// yamlMistakes takes an error of the YAML library apart, in the words of a person who writes cases.
+func yamlMistakes(err error) []mistake {
+	texts := []string{err.Error()}
+	var typed *yaml.TypeError
+	if errors.As(err, &typed) {
+		texts = typed.Errors
+	}
+	var out []mistake
+	for _, t := range texts {
+		m := yamlLine.FindStringSubmatch(strings.ReplaceAll(t, "\n", " "))
+		line, _ := strconv.Atoi(m[1])
+		out = append(out, mistake{line, yamlUnknown.ReplaceAllString(m[2], `unknown key "$1"`)})
+	}
+	return out
+}
+
+// lineOf is the line on which a mapping key stands first.
+func lineOf(data []byte, key string) int {
+	for i, line := range strings.Split(string(data), "\n") {
+		if strings.TrimSpace(line) == key+":" {
+			return i + 1
+		}
+	}
+	return 1
+}
+
+func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
 
 // Run decides every case with the keyword checks alone.
 func Run(q *rubric.Question, p *check.Program, cs []Case) []Result {

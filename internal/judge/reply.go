@@ -38,9 +38,8 @@ func parseReply(content string) (*reply, error) {
 		dec := json.NewDecoder(strings.NewReader(content[at:]))
 		next := at + 1
 		if err := dec.Decode(&raw); err == nil {
-			next = at + int(dec.InputOffset())
 			if r := asReply(raw); r != nil {
-				last = r
+				last, next = r, at+int(dec.InputOffset())
 			}
 		}
 		i := strings.IndexByte(content[next:], '{')

@@ -248,6 +248,16 @@ func (b *Bank) Path(name string) string { return path.Join(b.dir, name) }
 // Question returns a question by its id, bare or with the bank's id before it. An unknown id is an
 // *UnknownQuestionError; mistakes in the file are a diag.List.
 func (b *Bank) Question(id string) (*Question, error) {
+	q, err := b.Draft(id)
+	if err != nil {
+		return nil, err
+	}
+	return q, nil
+}
+
+// Draft is Question, but returns what could be read of a question beside the mistakes in its file, so that a linter can
+// look for more of them. It is nil where nothing could be read.
+func (b *Bank) Draft(id string) (*Question, error) {
 	if rest, ok := strings.CutPrefix(id, b.ID+"/"); ok {
 		id = rest
 	}
@@ -273,7 +283,7 @@ func (b *Bank) load(id string) (*Question, error) {
 	}
 	q, err := decodeQuestion(b, b.Path(name), id, data)
 	if err != nil {
-		return nil, err
+		return q, err
 	}
 	h := sha256.New()
 	h.Write(b.hash)

@@ -243,7 +243,7 @@ func (b *Bank) decode(data []byte) error {
 	kinds, nodes := o.texts("capped_kinds")
 	for i, k := range kinds {
 		if !slices.Contains(Kinds(), Kind(k)) {
-			d.errorf(nodes[i], "kind", "unknown kind %q; there are %v", k, Kinds())
+			d.errorf(nodes[i], "kind", "unknown kind %q; there are %s", k, kindNames())
 		}
 		b.CappedKinds = append(b.CappedKinds, Kind(k))
 	}
@@ -335,13 +335,21 @@ func decodeQuestion(b *Bank, file, id string, data []byte) (*Question, error) {
 	return q, d.list.Err()
 }
 
+func kindNames() string {
+	var names []string
+	for _, k := range Kinds() {
+		names = append(names, string(k))
+	}
+	return strings.Join(names, ", ")
+}
+
 func decodePoint(d *decoder, n *yaml.Node) Point {
 	o := d.object(n, "id", "kind", "weight", "statement", "accept", "notes", "accept_rules", "check", "partial", "contradicted", "name")
 	p := Point{ID: o.id("id"), Kind: Kind(o.text("kind", true)), Weight: o.integer("weight", 1, 3, true), Statement: o.text("statement", true),
 		Notes: o.text("notes", false), Check: o.expr("check"), Partial: o.expr("partial"), Contradicted: o.expr("contradicted"), Name: o.expr("name"),
 		Line: n.Line, Column: n.Column}
 	if k := o.keys["kind"]; k != nil && !slices.Contains(Kinds(), p.Kind) {
-		d.errorf(k, "kind", "unknown kind %q; there are %v", p.Kind, Kinds())
+		d.errorf(k, "kind", "unknown kind %q; there are %s", p.Kind, kindNames())
 	}
 	var nodes []*yaml.Node
 	p.Accept, nodes = o.texts("accept")

@@ -71,6 +71,13 @@ func point(p *grade.PointResult) *graderv1.PointDecision {
 			Decision: enum[graderv1.PointDecision_Decision](graderv1.PointDecision_Decision_value, p.Check.Decision),
 		}
 	}
+	if j := p.Judge; j != nil {
+		witnesses.Judge = &graderv1.JudgeWitness{
+			Verdict:   enum[graderv1.PointDecision_Decision](graderv1.PointDecision_Decision_value, j.Verdict),
+			Reason:    j.Reason,
+			Discarded: j.Discarded,
+		}
+	}
 	return &graderv1.PointDecision{
 		Id:        p.ID,
 		Kind:      enum[graderv1.Point_Kind](graderv1.Point_Kind_value, p.Kind),
@@ -110,10 +117,30 @@ func receipt(r *grade.Receipt) *graderv1.Receipt {
 		BankVersion:   r.BankVersion,
 		RubricHash:    r.RubricHash,
 		AnswerSha256:  r.AnswerSHA256,
+		PromptHash:    optional(r.PromptHash),
+		JudgeEndpoint: optional(r.JudgeEndpoint),
+		JudgeModel:    optional(r.JudgeModel),
 		Mode:          enum[graderv1.Receipt_Mode](graderv1.Receipt_Mode_value, r.Mode),
 	}
 }
 
 func timing(t *grade.Timing) *graderv1.Timing {
-	return &graderv1.Timing{TotalMs: t.TotalMillis, KeywordMs: t.KeywordMillis, Spent: &graderv1.Usage{}, Saved: &graderv1.Usage{}}
+	out := &graderv1.Timing{
+		TotalMs: t.TotalMillis, KeywordMs: t.KeywordMillis, JudgeMs: t.JudgeMillis, Spent: usage(t.Spent), Saved: usage(t.Saved),
+	}
+	switch {
+	case t.Judged && t.CacheHit:
+		out.CacheHits = 1
+	case t.Judged:
+		out.CacheMisses = 1
+	}
+	return out
+}
+
+func usage(u grade.Usage) *graderv1.Usage {
+	out := &graderv1.Usage{Requests: int32(u.Requests), InputTokens: int32(u.InputTokens), OutputTokens: int32(u.OutputTokens)}
+	if u.CostKnown {
+		out.Cost = &u.Cost
+	}
+	return out
 }

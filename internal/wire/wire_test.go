@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -106,7 +105,7 @@ func constants(t *testing.T, dir string) []constant {
 // enumValues are valid values for fields whose text has to be one.
 var enumValues = map[string]string{
 	"State": "GRADED", "Mode": "KEYWORDS", "Reason": "LOW_COVERAGE", "Flag": "ECHO", "Decision": "MET", "Decider": "CHECK", "Claim": "ASSERTED",
-	"Presence": "PRESENT", "Role": "CHARGED", "Kind": "failure-mode", "Stage": "deep-dive", "Finding": "REVERSED",
+	"Presence": "PRESENT", "Role": "CHARGED", "Verdict": "MET", "Kind": "failure-mode", "Stage": "deep-dive", "Finding": "REVERSED",
 }
 
 // fill sets every field to a value of its own and returns them all; lists get one element.
@@ -124,6 +123,9 @@ func fill(v reflect.Value, name string, n *int) []string {
 		}
 		v.SetString(fmt.Sprintf("text-%d", *n))
 		return []string{v.String()}
+	case reflect.Bool:
+		v.SetBool(true)
+		return nil
 	case reflect.Int:
 		v.SetInt(int64(1000 + *n))
 		return []string{strconv.Itoa(1000 + *n)}
@@ -144,8 +146,9 @@ func fill(v reflect.Value, name string, n *int) []string {
 			}
 		}
 		return out
+	default:
+		return nil
 	}
-	return nil
 }
 
 // notOnTheWire are fields for authors and for the engine.
@@ -227,6 +230,16 @@ func TestMarshal(t *testing.T) {
 		}),
 		"low-coverage": Critique(&grade.Critique{State: grade.Graded, Reasons: []grade.Reason{grade.ReasonLowCoverage}, Score: &grade.Score{}}),
 		"ungradable":   Critique(&grade.Critique{State: grade.Ungradable, Reasons: []grade.Reason{grade.ReasonEmpty}, Points: []grade.PointResult{silent}}),
+		"judged": Critique(&grade.Critique{
+			QuestionID: "tea", State: grade.Graded, Mode: grade.ModeJudge,
+			Points: []grade.PointResult{{
+				ID: "boil", Kind: "function", Weight: 3, Decision: grade.Missed, DecidedBy: grade.ByCheck, Check: grade.CheckWitness{Finding: "ABSENT", Decision: grade.Missed},
+				Judge: &grade.JudgeWitness{Verdict: grade.Met, Reason: "says so", Discarded: true},
+			}},
+			Flags:   []grade.Flag{grade.FlagUnverifiedQuote},
+			Receipt: grade.Receipt{Mode: grade.ModeJudge, PromptHash: "ab", JudgeEndpoint: "http://localhost/v1", JudgeModel: "small"},
+			Timing:  grade.Timing{TotalMillis: 12.5, KeywordMillis: 0.5, JudgeMillis: 12, Judged: true, CacheHit: true, Saved: grade.Usage{Requests: 1, InputTokens: 900, OutputTokens: 80, Cost: 0.001, CostKnown: true}},
+		}),
 		"failed":       Failed("", 7, code.Code_INVALID_ARGUMENT, "no id"),
 		"failed-by-id": Failed("a2", 0, code.Code_NOT_FOUND, "no such question"),
 	}
@@ -249,6 +262,17 @@ func TestMarshal(t *testing.T) {
 	}
 }
 
+func TestCompact(t *testing.T) {
+	t.Parallel()
+	for _, in := range []string{
+		`{}`, `[]`, `{"a": 1, "b": [ true, null ]}`, `{"a b": "c, d", "e": "\" f \\", "g": "\\"}`, `[ "\\\"  ", "" ,-1.5e3 ]`, `"☕ \u0020 "`,
+	} {
+		var want bytes.Buffer
+		require.NoError(t, json.Compact(&want, []byte(in)))
+		require.Equal(t, want.String(), string(compact([]byte(in))))
+	}
+}
+
 func TestMarshalRefusesWhatIsNoText(t *testing.T) {
 	t.Parallel()
 	_, err := Marshal(Failed("\xff", 0, code.Code_INTERNAL, ""))
@@ -267,7 +291,7 @@ func TestBasicViewGivesNothingAway(t *testing.T) {
 		line, err := Marshal(m)
 		require.NoError(t, err)
 		for _, secret := range []string{q.Points[0].Statement, q.Misconceptions[0].Statement, q.FollowUp, q.ModelAnswer, b.Habits[0].ID, b.Habits[0].Advice} {
-			require.False(t, strings.Contains(string(line), `"`+secret+`"`), secret)
+			require.NotContains(t, string(line), `"`+secret+`"`)
 		}
 	}
 }

@@ -3,7 +3,9 @@
 package lint
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/vivagrader/grader/internal/canon"
@@ -40,20 +42,20 @@ func Bank(b *rubric.Bank, want func(id string) bool) (diag.List, error) {
 	l := &linter{}
 	var all []subject
 	for _, id := range b.IDs() {
-		q, err := b.Question(id)
-		if err == nil {
-			var p *check.Program
-			if p, err = check.Compile(q); err == nil {
-				all = append(all, subject{q, p})
-				continue
-			}
-		}
-		list, ok := err.(diag.List)
-		if !ok {
+		q, err := b.Draft(id)
+		sound := err == nil
+		if err := l.collect(err, id, want); err != nil {
 			return nil, err
 		}
-		if want == nil || want(id) {
-			l.list = append(l.list, list...)
+		if q == nil {
+			continue
+		}
+		p, err := check.Compile(q)
+		if err := l.collect(err, id, want); err != nil {
+			return nil, err
+		}
+		if sound && err == nil {
+			all = append(all, subject{q, p})
 		}
 	}
 	for _, s := range all {
@@ -70,6 +72,23 @@ func Bank(b *rubric.Bank, want func(id string) bool) (diag.List, error) {
 	}
 	l.list.Sort()
 	return l.list, nil
+}
+
+// collect keeps mistakes in the file of a wanted question; any other error comes back.
+func (l *linter) collect(err error, id string, want func(id string) bool) error {
+	var list diag.List
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &list):
+		return err
+	}
+	for _, d := range list {
+		if (want == nil || want(id)) && !slices.Contains(l.list, d) { // those of bank.yaml come with every question
+			l.list = append(l.list, d)
+		}
+	}
+	return nil
 }
 
 func (l *linter) add(file string, line, column int, rule, format string, args ...any) {
@@ -95,7 +114,7 @@ func (l *linter) statements(s subject) {
 			l.add(s.q.File, p.Line, p.Column, "negated-statement", "the check of %s also matches %q", p.ID, denial+lowerFirst(p.Statement))
 		}
 		for k, a := range p.Accept {
-			if contains(p.AcceptRules, k+1) {
+			if slices.Contains(p.AcceptRules, k+1) {
 				continue
 			}
 			if f := s.read(a).Point(i); f.Level != check.Full || len(f.Against) > 0 {
@@ -241,13 +260,4 @@ func outcome(f check.Finding) string {
 		return "a hit"
 	}
 	return "no hit, " + strings.ToLower(f.Status.String())
-}
-
-func contains(list []int, v int) bool {
-	for _, x := range list {
-		if x == v {
-			return true
-		}
-	}
-	return false
 }
