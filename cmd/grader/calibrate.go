@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,9 +12,12 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
+	"github.com/vivagrader/grader/internal/app"
 	"github.com/vivagrader/grader/internal/calibrate"
 	"github.com/vivagrader/grader/internal/canon"
+	"github.com/vivagrader/grader/internal/config"
 	"github.com/vivagrader/grader/internal/grade"
 	"github.com/vivagrader/grader/internal/rubric"
 )
@@ -22,6 +26,8 @@ type calibrateFlags struct {
 	answers, labels string
 	wrongQuestions  bool
 	json            bool
+	judge           judgeFlags
+	rerun           bool
 }
 
 func newCalibrate(g *globals) *cobra.Command {
@@ -34,14 +40,17 @@ func newCalibrate(g *globals) *cobra.Command {
 Balanced F1 is the mean of the F1 of "met or partial" and of "not met"; strict counts met alone. The interval is a
 bootstrap over answers. Baselines get the threshold that suits these very answers best, which flatters them.`,
 		Example: `  grader calibrate --answers answers.jsonl --labels labels.jsonl
-  grader calibrate --answers answers.jsonl --labels labels.jsonl --wrong-questions --json`,
+  grader calibrate --answers answers.jsonl --labels labels.jsonl --wrong-questions --json
+  grader calibrate --answers answers.jsonl --labels labels.jsonl --judge required --rerun`,
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return g.calibrate(f) },
+		RunE: func(c *cobra.Command, _ []string) error { return g.calibrate(c.Context(), f) },
 	}
 	c.Flags().StringVar(&f.answers, "answers", "", "JSON Lines: id, question_id, text, modality")
 	c.Flags().StringVar(&f.labels, "labels", "", "JSON Lines: id, points, misconceptions, habits")
 	c.Flags().BoolVar(&f.wrongQuestions, "wrong-questions", false, "grade each answer under three other questions too")
+	c.Flags().BoolVar(&f.rerun, "rerun", false, "judge every answer twice and compare the judge with itself")
 	c.Flags().BoolVar(&f.json, "json", false, "the report as one JSON object")
+	f.judge.add(c)
 	return c
 }
 
@@ -69,10 +78,11 @@ type wrongScores struct {
 
 type calibration struct {
 	calibrate.Report
-	WrongQuestions *wrongScores `json:"wrongQuestions,omitempty"`
+	Judge          *judgedReport `json:"judge,omitempty"`
+	WrongQuestions *wrongScores  `json:"wrongQuestions,omitempty"`
 }
 
-func (g *globals) calibrate(f calibrateFlags) error {
+func (g *globals) calibrate(ctx context.Context, f calibrateFlags) error {
 	if f.answers == "" || f.labels == "" {
 		return usagef("calibrate needs --answers FILE and --labels FILE")
 	}
@@ -80,71 +90,38 @@ func (g *globals) calibrate(f calibrateFlags) error {
 	if err != nil {
 		return err
 	}
-	answers, err := readLines[labelledAnswer](f.answers)
+	samples, err := g.labelled(graders, f)
 	if err != nil {
 		return err
 	}
-	labels, err := readLines[labelLine](f.labels)
+	_, j, err := f.judge.openJudge()
 	if err != nil {
 		return err
 	}
-	byID := map[string]labelLine{}
-	for _, l := range labels {
-		byID[l.ID] = l
+	if f.rerun && j == nil {
+		return usagef("--rerun compares a judge with itself; configure one with --judge-url and --judge-model")
 	}
-	var items []calibrate.Item
-	var misconceptions, habits []calibrate.Claim
-	wrong := &wrongScores{}
-	unlabelled := 0
-	for n, a := range answers {
-		l, ok := byID[a.ID]
-		if !ok {
-			unlabelled++
-			continue
-		}
-		gr, q, err := graders.find(a.QuestionID)
-		if err != nil {
-			return fmt.Errorf("answer %s: %w", a.ID, err)
-		}
-		c, err := gr.Grade(q.ID, grade.Answer{Text: a.Text, Modality: grade.Modality(strings.ToUpper(a.Modality))})
-		if err != nil {
+	if j != nil {
+		if err := j.Probe(ctx); err != nil {
 			return err
 		}
-		words := len(strings.Fields(a.Text))
-		overlap := overlaps(gr.Bank(), q, a.Text)
-		for i := range c.Points {
-			p := &c.Points[i]
-			if label, ok := l.Points[p.ID]; ok {
-				items = append(items, calibrate.Item{Answer: a.ID, Question: q.ID, Point: p.ID, Kind: p.Kind, Modality: strings.ToLower(a.Modality),
-					Label: label, Decision: strings.ToLower(string(p.Decision)), Words: words, Overlap: overlap[i]})
-			}
-		}
-		for _, m := range c.Misconceptions {
-			if label, ok := l.Misconceptions[m.ID]; ok {
-				misconceptions = append(misconceptions, calibrate.Claim{Answer: a.ID, Question: q.ID, ID: m.ID, Label: label, Decision: strings.ToLower(string(m.Decision))})
-			}
-		}
-		for _, h := range c.Habits {
-			if label, ok := l.Habits[h.ID]; ok {
-				habits = append(habits, calibrate.Claim{Answer: a.ID, Question: q.ID, ID: h.ID, Label: label, Decision: strings.ToLower(string(h.Decision))})
-			}
-		}
-		if f.wrongQuestions {
-			if err := wrong.add(gr, q.ID, a.Text, n); err != nil {
-				return err
-			}
+	}
+	if err := gradeSamples(ctx, samples, j, 0); err != nil {
+		return err
+	}
+	out := calibration{Report: calibrate.Measure(points(samples, together), misconceptionClaims(samples), habitClaims(samples))}
+	if j != nil {
+		out.Judge = judgeReport(samples, j)
+	}
+	if f.rerun {
+		if err := out.Judge.again(ctx, samples, j); err != nil {
+			return err
 		}
 	}
-	if len(items) == 0 {
-		return usagef("no answer of %s has a label in %s; the ids must agree", f.answers, f.labels)
-	}
-	if unlabelled > 0 {
-		fmt.Fprintf(g.err, "grader: %d of %d answers have no labels and are left out\n", unlabelled, len(answers))
-	}
-	out := calibration{Report: calibrate.Measure(items, misconceptions, habits)}
 	if f.wrongQuestions {
-		wrong.Mean /= math.Max(1, float64(wrong.Grades))
-		out.WrongQuestions = wrong
+		if out.WrongQuestions, err = wrongQuestions(ctx, samples, j); err != nil {
+			return err
+		}
 	}
 	if f.json {
 		line, err := json.Marshal(out)
@@ -158,11 +135,203 @@ func (g *globals) calibrate(f calibrateFlags) error {
 	return nil
 }
 
+// sample is one labelled answer with what came of it.
+type sample struct {
+	labelledAnswer
+	labels   labelLine
+	grader   *grade.Grader
+	question *rubric.Question
+	critique *grade.Critique
+}
+
+// labelled reads both files and joins them by id.
+func (g *globals) labelled(graders graderSet, f calibrateFlags) ([]*sample, error) {
+	answers, err := readLines[labelledAnswer](f.answers)
+	if err != nil {
+		return nil, err
+	}
+	labels, err := readLines[labelLine](f.labels)
+	if err != nil {
+		return nil, err
+	}
+	byID := map[string]labelLine{}
+	for _, l := range labels {
+		byID[l.ID] = l
+	}
+	var out []*sample
+	for _, a := range answers {
+		l, ok := byID[a.ID]
+		if !ok {
+			continue
+		}
+		gr, q, err := graders.find(a.QuestionID)
+		if err != nil {
+			return nil, fmt.Errorf("answer %s: %w", a.ID, err)
+		}
+		out = append(out, &sample{labelledAnswer: a, labels: l, grader: gr, question: q})
+	}
+	if len(out) == 0 {
+		return nil, usagef("no answer of %s has a label in %s; the ids must agree", f.answers, f.labels)
+	}
+	if n := len(answers) - len(out); n > 0 {
+		fmt.Fprintf(g.err, "grader: %d of %d answers have no labels and are left out\n", n, len(answers))
+	}
+	return out, nil
+}
+
+// gradeSamples grades all samples, as many at a time as the judge takes.
+func gradeSamples(ctx context.Context, samples []*sample, j *app.Judge, run int) error {
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(config.DefaultJudgeConcurrency)
+	for _, s := range samples {
+		work.Go(func() (err error) {
+			s.critique, err = gradeOne(ctx, s.grader, s.question.ID, s.answer(), j.Sample(run))
+			return err
+		})
+	}
+	return work.Wait()
+}
+
+func (s *sample) answer() grade.Answer {
+	return grade.Answer{Text: s.Text, Modality: grade.Modality(strings.ToUpper(s.Modality))}
+}
+
+// points makes an item of every labelled point; witness says whose decision counts.
+func points(samples []*sample, witness func(*grade.PointResult) grade.Decision) []calibrate.Item {
+	var items []calibrate.Item
+	for _, s := range samples {
+		words := len(strings.Fields(s.Text))
+		overlap := overlaps(s.grader.Bank(), s.question, s.Text)
+		for i := range s.critique.Points {
+			p := &s.critique.Points[i]
+			if label, ok := s.labels.Points[p.ID]; ok {
+				items = append(items, calibrate.Item{Answer: s.ID, Question: s.question.ID, Point: p.ID, Kind: p.Kind, Modality: strings.ToLower(s.Modality),
+					Label: label, Decision: strings.ToLower(string(witness(p))), Words: words, Overlap: overlap[i]})
+			}
+		}
+	}
+	return items
+}
+
+func together(p *grade.PointResult) grade.Decision { return p.Decision }
+
+func keywordsAlone(p *grade.PointResult) grade.Decision { return p.Check.Decision }
+
+func judgeAlone(p *grade.PointResult) grade.Decision {
+	if p.Judge == nil || p.Judge.Discarded {
+		return p.Decision
+	}
+	return p.Judge.Verdict
+}
+
+func misconceptionClaims(samples []*sample) []calibrate.Claim {
+	var out []calibrate.Claim
+	for _, s := range samples {
+		for _, m := range s.critique.Misconceptions {
+			if label, ok := s.labels.Misconceptions[m.ID]; ok {
+				out = append(out, calibrate.Claim{Answer: s.ID, Question: s.question.ID, ID: m.ID, Label: label, Decision: strings.ToLower(string(m.Decision))})
+			}
+		}
+	}
+	return out
+}
+
+func habitClaims(samples []*sample) []calibrate.Claim {
+	var out []calibrate.Claim
+	for _, s := range samples {
+		for _, h := range s.critique.Habits {
+			if label, ok := s.labels.Habits[h.ID]; ok {
+				out = append(out, calibrate.Claim{Answer: s.ID, Question: s.question.ID, ID: h.ID, Label: label, Decision: strings.ToLower(string(h.Decision))})
+			}
+		}
+	}
+	return out
+}
+
+// judgedReport is the judge beside the keywords, on the same answers.
+type judgedReport struct {
+	Rows       []calibrate.Row `json:"rows"`
+	States     map[string]int  `json:"states"`
+	Unknown    int             `json:"unknownPoints"`
+	Discarded  int             `json:"discardedVerdicts"`
+	Points     int             `json:"points"`
+	Spent      grade.Usage     `json:"spent"`
+	Saved      grade.Usage     `json:"saved"`
+	Rerun      bool            `json:"rerun"`
+	RerunSame  float64         `json:"rerunSame"`  // share of verdicts that came out the same
+	RerunKappa float64         `json:"rerunKappa"` // of met or partial, between the two runs
+}
+
+func judgeReport(samples []*sample, j *app.Judge) *judgedReport {
+	r := &judgedReport{States: map[string]int{}}
+	for _, w := range []struct {
+		name    string
+		witness func(*grade.PointResult) grade.Decision
+	}{{"keywords alone", keywordsAlone}, {"judge alone", judgeAlone}, {"together", together}} {
+		r.Rows = append(r.Rows, calibrate.Compare(w.name, points(samples, w.witness))...)
+	}
+	for _, s := range samples {
+		r.States[string(s.critique.State)]++
+		for i := range s.critique.Points {
+			p := &s.critique.Points[i]
+			r.Points++
+			if p.Decision == grade.Unknown {
+				r.Unknown++
+			}
+			if p.Judge != nil && p.Judge.Discarded {
+				r.Discarded++
+			}
+		}
+	}
+	r.Spent, r.Saved = j.Usage()
+	return r
+}
+
+// again judges every sample once more and compares the judge with itself.
+func (r *judgedReport) again(ctx context.Context, samples []*sample, j *app.Judge) error {
+	first := map[string]grade.Decision{}
+	for _, s := range samples {
+		for i := range s.critique.Points {
+			if p := &s.critique.Points[i]; p.Judge != nil {
+				first[s.ID+"/"+p.ID] = p.Judge.Verdict
+			}
+		}
+	}
+	if err := gradeSamples(ctx, samples, j, 1); err != nil {
+		return err
+	}
+	var items []calibrate.Item
+	for _, s := range samples {
+		for i := range s.critique.Points {
+			p := &s.critique.Points[i]
+			if before, ok := first[s.ID+"/"+p.ID]; ok && p.Judge != nil {
+				items = append(items, calibrate.Item{Answer: s.ID, Label: strings.ToLower(string(before)), Decision: strings.ToLower(string(p.Judge.Verdict))})
+			}
+		}
+	}
+	r.Rerun = true
+	r.RerunSame, r.RerunKappa = calibrate.Agreement(items)
+	r.Spent, r.Saved = j.Usage()
+	return nil
+}
+
+// wrongQuestions grades every answer under three questions that it does not answer.
+func wrongQuestions(ctx context.Context, samples []*sample, j *app.Judge) (*wrongScores, error) {
+	w := &wrongScores{}
+	for n, s := range samples {
+		if err := w.add(ctx, s, n, j); err != nil {
+			return nil, err
+		}
+	}
+	w.Mean /= math.Max(1, float64(w.Grades))
+	return w, nil
+}
+
 // add grades the text under three other questions, spread over the bank.
-func (w *wrongScores) add(gr *grade.Grader, own, text string, n int) error {
-	ids := slices.DeleteFunc(gr.Bank().IDs(), func(id string) bool { return id == own })
+func (w *wrongScores) add(ctx context.Context, s *sample, n int, j *app.Judge) error {
+	ids := slices.DeleteFunc(s.grader.Bank().IDs(), func(id string) bool { return id == s.question.ID })
 	for k := range min(3, len(ids)) {
-		c, err := gr.Grade(ids[(n*7+k*(len(ids)/3+1))%len(ids)], grade.Answer{Text: text})
+		c, err := gradeOne(ctx, s.grader, ids[(n*7+k*(len(ids)/3+1))%len(ids)], s.answer(), j)
 		if err != nil {
 			return err
 		}
@@ -245,6 +414,7 @@ func printCalibration(w io.Writer, c calibration) {
 		}
 		fmt.Fprintf(w, "%-32s %5d %7.3f %13s %7.3f %6.2f %6.2f %6.2f %6.2f\n", name, r.Items, r.BalancedF1, interval, r.StrictF1, r.Kappa, r.Precision, r.Recall, r.AUC)
 	}
+	printJudge(w, c.Judge)
 	fmt.Fprintf(w, "\n%-24s %9s %10s %8s\n", "full hits by kind", "hits", "precision", "Wilson")
 	for _, k := range c.Kinds {
 		fmt.Fprintf(w, "%-24s %9d %10.2f %8.2f\n", k.Kind, k.FullHits, k.Precision, k.WilsonLower)
@@ -265,6 +435,21 @@ func printCalibration(w io.Writer, c calibration) {
 	fmt.Fprintln(w, "\npoints with most errors (lost: the claim was made and not credited; false: credited and not made)")
 	for _, p := range c.Worst {
 		fmt.Fprintf(w, "  %s/%s  lost %s  false %s\n", p.Question, p.Point, list(p.Lost), list(p.False))
+	}
+}
+
+func printJudge(w io.Writer, r *judgedReport) {
+	if r == nil {
+		return
+	}
+	fmt.Fprintln(w)
+	for _, row := range r.Rows {
+		fmt.Fprintf(w, "%-32s %5d %7.3f %13s %7.3f %6.2f %6.2f %6.2f %6.2f\n", row.Name, row.Items, row.BalancedF1, fmt.Sprintf("%.2f to %.2f", row.Low, row.High), row.StrictF1, row.Kappa, row.Precision, row.Recall, row.AUC)
+	}
+	fmt.Fprintf(w, "states: %s; unknown %d and discarded %d of %d points\n", counts(r.States), r.Unknown, r.Discarded, r.Points)
+	fmt.Fprintf(w, "judge: %s\n", costLine(r.Spent, r.Saved))
+	if r.Rerun {
+		fmt.Fprintf(w, "judge against itself: %.1f %% of verdicts the same, kappa %.2f\n", 100*r.RerunSame, r.RerunKappa)
 	}
 }
 

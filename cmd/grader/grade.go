@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -18,6 +20,7 @@ type gradeFlags struct {
 	spoken      bool
 	modelAnswer bool
 	json        bool
+	judge       judgeFlags
 }
 
 func newGrade(g *globals) *cobra.Command {
@@ -32,16 +35,19 @@ terminal without any of these you are asked for it.`,
   pbpaste | grader grade event-loop-phases - --json`,
 		Args:              cobra.RangeArgs(1, 2),
 		ValidArgsFunction: g.completeQuestion(true),
-		RunE:              func(c *cobra.Command, args []string) error { return g.grade(args, f, c.Flags().Changed("text")) },
+		RunE: func(c *cobra.Command, args []string) error {
+			return g.grade(c.Context(), args, f, c.Flags().Changed("text"))
+		},
 	}
 	c.Flags().StringVar(&f.text, "text", "", "the answer itself")
 	c.Flags().BoolVar(&f.spoken, "spoken", false, "the answer is a transcript of speech")
 	c.Flags().BoolVar(&f.modelAnswer, "model-answer", false, "print a model answer after the critique")
 	c.Flags().BoolVar(&f.json, "json", false, "the critique as one JSON object")
+	f.judge.add(c)
 	return c
 }
 
-func (g *globals) grade(args []string, f gradeFlags, textGiven bool) error {
+func (g *globals) grade(ctx context.Context, args []string, f gradeFlags, textGiven bool) error {
 	graders, err := g.graders()
 	if err != nil {
 		return err
@@ -58,7 +64,11 @@ func (g *globals) grade(args []string, f gradeFlags, textGiven bool) error {
 	if f.spoken {
 		a.Modality = grade.Spoken
 	}
-	c, err := gr.Grade(q.ID, a)
+	use, j, err := f.judge.openJudge()
+	if err != nil {
+		return err
+	}
+	c, err := gradeOne(ctx, gr, q.ID, a, j)
 	if err != nil {
 		return err
 	}
@@ -67,6 +77,9 @@ func (g *globals) grade(args []string, f gradeFlags, textGiven bool) error {
 	}
 	if c.State == grade.Ungradable {
 		return &exitError{exitUngradable, fmt.Errorf("not graded: %s Give an answer in words to: %s", c.Summary, q.Prompt)}
+	}
+	if use == judgeRequired && c.State == grade.Degraded {
+		return &exitError{exitJudge, fmt.Errorf("the judge at %s failed (%s); the critique above rests on keywords alone; grader doctor says what to fix", c.Receipt.JudgeEndpoint, strings.ToLower(string(c.Reasons[len(c.Reasons)-1])))}
 	}
 	return nil
 }
@@ -85,9 +98,7 @@ func (g *globals) printCritique(c *grade.Critique, title, model, text string, f 
 	if f.modelAnswer {
 		o.ModelAnswer = model
 	}
-	if c.State != grade.Ungradable {
-		o.Hint = "Graded by keywords alone: a claim in other words can be missed."
-	}
+	o.Hint = judgeHint(c)
 	return render.Critique(g.out, c, o)
 }
 

@@ -58,7 +58,38 @@ type bounded struct {
 func (b bounded) Judge(ctx context.Context, req judge.Request) (judge.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.timeout)
 	defer cancel()
-	return b.judge.Judge(ctx, req)
+	start := time.Now()
+	r, err := b.judge.Judge(ctx, req)
+	r.Elapsed = time.Since(start)
+	return r, err
+}
+
+// Sample is the judge asked once more: runs with another number share no cached reply. A nil judge stays nil.
+func (j *Judge) Sample(n int) *Judge {
+	if j == nil || n == 0 {
+		return j
+	}
+	again := *j
+	again.Judged.Sample = n
+	return &again
+}
+
+// Probe asks the endpoint once, before many answers are sent. Its error is a configuration that cannot work: a URL that
+// is none, a refused key, an unknown model. An endpoint that is unreachable, slow or limiting is no error: grading goes
+// on degraded.
+func (j *Judge) Probe(ctx context.Context) error {
+	err := j.Client.Probe(ctx)
+	var e *llm.Error
+	if errors.As(err, &e) && (e.Kind == llm.Auth || e.Kind == llm.UnknownModel || e.Kind == llm.BadURL) {
+		return err
+	}
+	return ctx.Err()
+}
+
+// Usage is what the judge's calls have cost, and what the cache has saved.
+func (j *Judge) Usage() (spent, saved grade.Usage) {
+	t := j.Client.Totals()
+	return grade.UsageOf(t.Spent), grade.UsageOf(t.Saved)
 }
 
 const nonceKeyBytes = 32

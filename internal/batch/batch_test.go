@@ -200,6 +200,19 @@ func TestInterrupt(t *testing.T) {
 	require.Equal(t, plain.output(), b.output())
 }
 
+// TestInterruptedIsNeverFinished, however the interrupt falls between reader, workers and writer.
+func TestInterruptedIsNeverFinished(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 50 {
+		b := newBench(t, "in.jsonl", "out.jsonl", answers(3))
+		_, err := Run(ctx, b.g, b.cfg)
+		require.ErrorIs(t, err, context.Canceled)
+		require.NoFileExists(t, b.cfg.Out)
+	}
+}
+
 // TestFailedWrite: the meta file may be ahead of the output, never behind.
 func TestFailedWrite(t *testing.T) {
 	t.Parallel()

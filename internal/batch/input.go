@@ -139,19 +139,32 @@ func newReader(in *input, before *earlier) *reader {
 }
 
 // read sends a job for every record that has no line of output yet, in order, to pending and to work, and closes both.
-// Nothing is sent before it is certain that the input is the one of the earlier run. It returns early when ctx ends.
+// Nothing is sent before it is certain that the input is the one of the earlier run.
 func (r *reader) read(ctx context.Context, pending, work chan<- *job) {
-	defer close(work)
-	defer close(pending)
+	r.err = r.jobs(func(j *job) error {
+		for _, to := range []chan<- *job{pending, work} {
+			select {
+			case to <- j:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
+	close(pending)
+	close(work)
+}
+
+func (r *reader) jobs(send func(*job) error) error {
 	var held []*job // few: what an earlier run had read ahead of its output
-	release := func() bool {
+	release := func() error {
 		for _, j := range held {
-			if !send(ctx, pending, j) || !send(ctx, work, j) {
-				return false
+			if err := send(j); err != nil {
+				return err
 			}
 		}
 		held = held[:0]
-		return true
+		return nil
 	}
 	for {
 		rec, err := r.in.source.next()
@@ -159,8 +172,7 @@ func (r *reader) read(ctx context.Context, pending, work chan<- *job) {
 			break
 		}
 		if err != nil {
-			r.err = fmt.Errorf("read %s: %s", r.in.name, reason(err))
-			return
+			return fmt.Errorf("read %s: %s", r.in.name, reason(err))
 		}
 		j := &job{entry: r.in.entry(rec), at: rec.at, done: make(chan struct{})}
 		r.claim(&j.entry)
@@ -168,35 +180,25 @@ func (r *reader) read(ctx context.Context, pending, work chan<- *job) {
 			held = append(held, j)
 		}
 		r.proven = r.proven || rec.at == r.upTo
-		if r.proven && !release() {
-			return
-		}
-		if !r.proven && rec.at.Records > r.upTo.Records {
-			r.err = r.changed()
-			return
+		switch {
+		case r.proven:
+			if err := release(); err != nil {
+				return err
+			}
+		case rec.at.Records > r.upTo.Records:
+			return r.changed()
 		}
 	}
 	r.end = r.in.source.mark()
-	switch {
-	case r.proven || r.end == r.upTo: // the earlier run had read blank lines at the end, too
-		release()
-	default:
-		r.err = r.changed()
+	if !r.proven && r.end != r.upTo { // equal where the earlier run had read blank lines at the end, too
+		return r.changed()
 	}
+	return release()
 }
 
 func (r *reader) changed() error {
 	return refusef("%s has changed: its first %d answers are not those that were graded; give the same file again, or another --out",
 		r.in.name, r.upTo.Records)
-}
-
-func send(ctx context.Context, to chan<- *job, j *job) bool {
-	select {
-	case to <- j:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // claim takes the id of an entry. An id that came before makes the later entry an error, named by its line.

@@ -96,6 +96,28 @@ const (
 	midLow, midHigh = 0.2, 0.8
 )
 
+// Compare measures one witness, or one run, on all answers and on those 20 to 80 % met.
+func Compare(name string, items []Item) []Row {
+	r := Report{}
+	mid := midAnswers(items)
+	r.add(name+", all answers", items, func(Item) bool { return true })
+	r.add(name+", 20-80 % met", items, func(i Item) bool { return mid[i.Answer] })
+	return r.Rows
+}
+
+// Agreement is how far two runs over the same items decide alike, as labels and decisions would: Label of each item is
+// the first run's decision.
+func Agreement(items []Item) (same, kappa float64) {
+	n := 0.0
+	for _, i := range items {
+		if i.Label == i.Decision {
+			n++
+		}
+	}
+	c, _ := count(items)
+	return ratio(n, float64(len(items))), c.kappa()
+}
+
 // Measure computes the report. The same input gives the same figures.
 func Measure(items []Item, misconceptions, habits []Claim) Report {
 	r := Report{}

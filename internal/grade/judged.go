@@ -19,16 +19,13 @@ type Judged struct {
 	Endpoint   string
 	Model      string
 	PromptHash string
+	Sample     int // tells repeated judgements of one answer apart
 }
 
 // GradeJudged grades one answer with both witnesses. What the gate settles never reaches the judge. A judge that fails
 // leaves a keyword critique in state DEGRADED with the reason, and no error: a failure is never a verdict. Errors are
 // those of Question, and of ctx when the caller gave up.
 func (g *Grader) GradeJudged(ctx context.Context, id string, a Answer, j Judged) (*Critique, error) {
-	return g.gradeSample(ctx, id, a, j, 0)
-}
-
-func (g *Grader) gradeSample(ctx context.Context, id string, a Answer, j Judged, sample int) (*Critique, error) {
 	d, err := g.read(id, a)
 	if err != nil {
 		return nil, err
@@ -40,7 +37,7 @@ func (g *Grader) gradeSample(ctx context.Context, id string, a Answer, j Judged,
 	if modality == "" {
 		modality = Typed
 	}
-	verdicts, err := j.Judge.Judge(ctx, judge.Request{Question: d.q, Modality: string(modality), Text: a.Text, Removed: d.gate.spans, Sample: sample})
+	verdicts, err := j.Judge.Judge(ctx, judge.Request{Question: d.q, Modality: string(modality), Text: a.Text, Removed: d.gate.spans, Sample: j.Sample})
 	var c *Critique
 	if err != nil {
 		if errors.Is(ctx.Err(), context.Canceled) {
@@ -52,12 +49,14 @@ func (g *Grader) gradeSample(ctx context.Context, id string, a Answer, j Judged,
 		c = d.critique(&verdicts)
 	}
 	c.Receipt.PromptHash, c.Receipt.JudgeEndpoint, c.Receipt.JudgeModel = j.PromptHash, j.Endpoint, j.Model
+	c.Timing.JudgeMillis = float64(verdicts.Elapsed.Microseconds()) / 1000
 	c.Timing.Judged, c.Timing.CacheHit = true, verdicts.Cached && err == nil
-	c.Timing.Spent, c.Timing.Saved = usage(verdicts.Spent), usage(verdicts.Saved)
+	c.Timing.Spent, c.Timing.Saved = UsageOf(verdicts.Spent), UsageOf(verdicts.Saved)
 	return c, nil
 }
 
-func usage(u llm.Usage) Usage {
+// UsageOf converts what a client counted.
+func UsageOf(u llm.Usage) Usage {
 	return Usage{Requests: u.Requests, InputTokens: u.InputTokens, OutputTokens: u.OutputTokens, Cost: u.Cost, CostKnown: u.CostKnown}
 }
 

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/vivagrader/grader/internal/canon"
 	"github.com/vivagrader/grader/internal/llm"
@@ -72,8 +73,9 @@ type Result struct {
 	Habits         []Verdict
 	Model          string // as the endpoint reports it
 	Spent, Saved   llm.Usage
-	Cached         bool // every reply came from the cache
-	Invented       int  // ids that nobody asked for
+	Cached         bool          // every reply came from the cache
+	Invented       int           // ids that nobody asked for
+	Elapsed        time.Duration // filled in by callers that keep time
 }
 
 // Judge asks for all verdicts at once, then at most three times for what is missing, off the menu or without a quote

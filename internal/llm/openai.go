@@ -118,6 +118,10 @@ func (e *endpoint) failure(ctx context.Context, seen *exchange, err error) *Erro
 	if own, ok := errors.AsType[*Error](err); ok {
 		return own
 	}
+	// Before APIError, which it may wrap half read: endpoints whose error is a plain string.
+	if other, ok := errors.AsType[*openai.RequestError](err); ok {
+		return classify(other.HTTPStatusCode, refusalText{message: bodyText(other.Body)}, seen.retryAfter, e.hasKey)
+	}
 	if api, ok := errors.AsType[*openai.APIError](err); ok {
 		r := refusalText{message: api.Message}
 		if code, ok := api.Code.(string); ok {
@@ -127,9 +131,6 @@ func (e *endpoint) failure(ctx context.Context, seen *exchange, err error) *Erro
 			r.param = *api.Param
 		}
 		return classify(api.HTTPStatusCode, r, seen.retryAfter, e.hasKey)
-	}
-	if other, ok := errors.AsType[*openai.RequestError](err); ok {
-		return classify(other.HTTPStatusCode, refusalText{message: bodyText(other.Body)}, seen.retryAfter, e.hasKey)
 	}
 	switch {
 	case ctx.Err() != nil:

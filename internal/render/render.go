@@ -275,14 +275,21 @@ func (p *printer) quotes(first, rest string, evidence []grade.Evidence) {
 	p.para2(first, rest, p.paint(dim, strings.Join(parts, " … ")))
 }
 
-// cut shortens a quote to n runes by leaving out its middle.
+// cut shortens a quote to about n runes by leaving out words in its middle.
 func cut(s string, n int) string {
 	s = strings.Join(strings.Fields(s), " ")
 	r := []rune(s)
 	if len(r) <= n {
 		return s
 	}
-	return strings.TrimSpace(string(r[:n*2/3])) + " … " + strings.TrimSpace(string(r[len(r)-n/3:]))
+	head, tail := string(r[:n*2/3]), string(r[len(r)-n/3:])
+	if i := strings.LastIndexByte(head, ' '); i > 0 {
+		head = head[:i]
+	}
+	if i := strings.IndexByte(tail, ' '); i >= 0 && i+1 < len(tail) {
+		tail = tail[i+1:]
+	}
+	return head + " … " + tail
 }
 
 func (p *printer) para(indent, text string) { p.para2(indent, indent, text) }

@@ -1,7 +1,10 @@
 package rubric
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strconv"
@@ -38,8 +41,9 @@ var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
 
 // parse returns the top mapping of a file, or nil after reporting why there is none.
 func (d *decoder) parse(data []byte) *yaml.Node {
-	var doc yaml.Node
-	if err := yaml.Unmarshal(data, &doc); err != nil {
+	var doc, second yaml.Node
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	if err := dec.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
 		at := &yaml.Node{Line: 1, Column: 1}
 		msg := err.Error()
 		if m := yamlLine.FindStringSubmatch(msg); m != nil {
@@ -53,6 +57,9 @@ func (d *decoder) parse(data []byte) *yaml.Node {
 	if len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode {
 		d.errorf(nil, "yaml", "expected a mapping of keys at the top of the file")
 		return nil
+	}
+	if err := dec.Decode(&second); err == nil {
+		d.errorf(&second, "yaml", "a file holds one document; remove what stands behind ---")
 	}
 	return doc.Content[0]
 }

@@ -225,7 +225,7 @@ func TestUnreadableYAML(t *testing.T) {
 		"":                         `bank.yaml:1:1 expected a mapping of keys at the top of the file [yaml]`,
 		"- a\n":                    `bank.yaml:1:1 expected a mapping of keys at the top of the file [yaml]`,
 		"id: *nothing\n":           `bank.yaml:1:1 not readable as YAML: `,
-		"id: x\n---\nid: y\n":      `bank.yaml:1:1 "title" is missing`,
+		"id: x\n---\nid: y\n":      `bank.yaml:1:1 "apiVersion" is missing`,
 		"id: \xff\xfe\n":           `bank.yaml:1:1 not readable as YAML: `,
 		strings.Repeat("[", 20000): `bank.yaml:1:1 not readable as YAML: `,
 	} {
@@ -233,6 +233,12 @@ func TestUnreadableYAML(t *testing.T) {
 		got := findings(t, err)
 		require.True(t, strings.HasPrefix(got[0], want), "%.40q\ngot  %s\nwant %s", text, got[0], want)
 	}
+}
+
+func TestOneDocumentAFile(t *testing.T) {
+	t.Parallel()
+	_, err := open(goodBank+"---\nid: other\n", nil)
+	require.Equal(t, []string{"bank.yaml:6:1 a file holds one document; remove what stands behind --- [yaml]"}, findings(t, err))
 }
 
 func TestQuestionsReportsAllFiles(t *testing.T) {

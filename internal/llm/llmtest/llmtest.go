@@ -73,6 +73,7 @@ type Server struct {
 	requests   []Request
 	models     http.HandlerFunc
 	closed     chan struct{}
+	closing    sync.Once
 }
 
 // keepRequests bounds the requests that a server remembers, for benchmarks.
@@ -92,16 +93,11 @@ func New(t testing.TB, script Script) *Server {
 
 // Close hangs up on everybody. Later calls meet a refused connection.
 func (s *Server) Close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	select {
-	case <-s.closed:
-		return
-	default:
+	s.closing.Do(func() {
 		close(s.closed)
-	}
-	s.http.CloseClientConnections()
-	s.http.Close()
+		s.http.CloseClientConnections()
+		s.http.Close()
+	})
 }
 
 // URL is the base URL, with /v1.
