@@ -111,7 +111,7 @@ func newRoot(g *globals) *cobra.Command {
 		return usagef("%w; see %s --help", err, c.CommandPath())
 	})
 	root.PersistentFlags().StringArrayVar(&g.banks, "bank", nil, "a folder with a bank of questions, instead of the built-in one (repeatable)")
-	root.AddCommand(newExplain(g), newRubric(g), newCalibrate(g), newVersion(g), newGrade(g), newQuestions(g))
+	root.AddCommand(newExplain(g), newRubric(g), newCalibrate(g), newVersion(g), newGrade(g), newQuestions(g), newDoctor(g), newCache(g))
 	root.AddCommand(newBatch(g))
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

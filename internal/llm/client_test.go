@@ -46,7 +46,7 @@ func TestNewChecksItsConfig(t *testing.T) {
 			require.Equal(t, tc.kind, kindOf(t, err), name)
 			require.True(t, err.(*Error).Permanent(), name)
 		}
-		require.NotContains(t, fmt.Sprintf("%v %+v %#v %s", cfg, cfg, cfg, cfg.LogValue()), testKey+"\"", name)
+		require.NotContains(t, fmt.Sprintf("%v %+v %#v %s", cfg, cfg, cfg, cfg.LogValue()), testKey, name)
 	}
 	at, err := parseAddress(" HTTPS://API.openai.com/v1/chat/completions/ ")
 	require.NoError(t, err)
@@ -70,7 +70,7 @@ func TestProbe(t *testing.T) {
 		"not listed but there":         {llmtest.ModelList(testKey, "other"), ok, KindUnspecified, 1},
 		"not listed and not there":     {llmtest.ModelList(testKey, "other"), status(404, "page not found"), UnknownModel, 1},
 		"no list":                      {nil, ok, KindUnspecified, 1},
-		"no list, one token is no use": {nil, status(400, "max_tokens reached"), KindUnspecified, 2},
+		"no list, one token is no use": {nil, status(400, "max_tokens reached"), KindUnspecified, 1},
 		"no list, refused":             {nil, status(403, "no"), Auth, 1},
 		"no list, nothing there":       {nil, status(404, "page not found"), BadURL, 1},
 		"no list, no model":            {nil, status(404, "model not found"), UnknownModel, 1},

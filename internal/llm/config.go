@@ -45,9 +45,13 @@ const (
 	defaultCacheBytes  = 512 << 20
 )
 
-// String shows the configuration without its key.
+// String shows the configuration without its key, and without what a wrong URL may hold.
 func (c Config) String() string {
-	return fmt.Sprintf("llm.Config{BaseURL: %q, Model: %q}", c.BaseURL, c.Model)
+	at, err := parseAddress(c.BaseURL)
+	if err != nil {
+		at.base = "<invalid>"
+	}
+	return fmt.Sprintf("llm.Config{BaseURL: %q, Model: %q}", at.base, c.Model)
 }
 
 // GoString is String, so that %#v does not show the key either.
