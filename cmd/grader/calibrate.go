@@ -17,7 +17,6 @@ import (
 	"github.com/vivagrader/grader/internal/app"
 	"github.com/vivagrader/grader/internal/calibrate"
 	"github.com/vivagrader/grader/internal/canon"
-	"github.com/vivagrader/grader/internal/config"
 	"github.com/vivagrader/grader/internal/grade"
 	"github.com/vivagrader/grader/internal/rubric"
 )
@@ -106,7 +105,7 @@ func (g *globals) calibrate(ctx context.Context, f calibrateFlags) error {
 			return err
 		}
 	}
-	if err := gradeSamples(ctx, samples, j, 0); err != nil {
+	if err := gradeSamples(ctx, samples, j, 0, f.judge.config.Concurrency); err != nil {
 		return err
 	}
 	out := calibration{Report: calibrate.Measure(points(samples, together), misconceptionClaims(samples), habitClaims(samples))}
@@ -114,7 +113,7 @@ func (g *globals) calibrate(ctx context.Context, f calibrateFlags) error {
 		out.Judge = judgeReport(samples, j)
 	}
 	if f.rerun {
-		if err := out.Judge.again(ctx, samples, j); err != nil {
+		if err := out.Judge.again(ctx, samples, j, f.judge.config.Concurrency); err != nil {
 			return err
 		}
 	}
@@ -180,9 +179,9 @@ func (g *globals) labelled(graders graderSet, f calibrateFlags) ([]*sample, erro
 }
 
 // gradeSamples grades all samples, as many at a time as the judge takes.
-func gradeSamples(ctx context.Context, samples []*sample, j *app.Judge, run int) error {
+func gradeSamples(ctx context.Context, samples []*sample, j *app.Judge, run, concurrency int) error {
 	work, ctx := errgroup.WithContext(ctx)
-	work.SetLimit(config.DefaultJudgeConcurrency)
+	work.SetLimit(concurrency)
 	for _, s := range samples {
 		work.Go(func() (err error) {
 			s.critique, err = gradeOne(ctx, s.grader, s.question.ID, s.answer(), j.Sample(run))
@@ -288,7 +287,7 @@ func judgeReport(samples []*sample, j *app.Judge) *judgedReport {
 }
 
 // again judges every sample once more and compares the judge with itself.
-func (r *judgedReport) again(ctx context.Context, samples []*sample, j *app.Judge) error {
+func (r *judgedReport) again(ctx context.Context, samples []*sample, j *app.Judge, concurrency int) error {
 	first := map[string]grade.Decision{}
 	for _, s := range samples {
 		for i := range s.critique.Points {
@@ -297,7 +296,7 @@ func (r *judgedReport) again(ctx context.Context, samples []*sample, j *app.Judg
 			}
 		}
 	}
-	if err := gradeSamples(ctx, samples, j, 1); err != nil {
+	if err := gradeSamples(ctx, samples, j, 1, concurrency); err != nil {
 		return err
 	}
 	var items []calibrate.Item

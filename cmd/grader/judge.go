@@ -39,6 +39,7 @@ func (f *judgeFlags) addEndpoint(c *cobra.Command) {
 	c.Flags().StringVar(&f.config.URL, "judge-url", "", "OpenAI-compatible endpoint with its /v1 (GRADER_JUDGE_URL)")
 	c.Flags().StringVar(&f.config.Model, "judge-model", "", "model at the endpoint (GRADER_JUDGE_MODEL)")
 	c.Flags().DurationVar(&f.config.Timeout, "judge-timeout", config.DefaultJudgeTimeout, "time for one answer, all attempts together")
+	c.Flags().IntVar(&f.config.Concurrency, "judge-concurrency", config.DefaultJudgeConcurrency, "answers that are judged at the same time")
 	c.Flags().StringVar(&f.config.Evidence, "judge-evidence", "quotes", "quotes, or sentences for models that cannot quote")
 	c.Flags().BoolVar(&f.config.NoCache, "no-cache", false, "neither read nor write the judge's replies on disk")
 	c.Flags().StringVar(&f.config.Prices, "judge-prices", "", "a price list instead of the built-in one")
@@ -56,6 +57,9 @@ func (f judgeFlags) resolve() (judgeUse, config.Judge, error) {
 		return "", config.Judge{}, usagef("unknown --judge %q; use auto, off or required", f.use)
 	}
 	cfg := f.config.WithEnv(os.Getenv)
+	if f.config.Concurrency < 1 {
+		return "", cfg, usagef("--judge-concurrency must be at least 1")
+	}
 	if f.config.Timeout <= 0 {
 		return "", cfg, usagef("--judge-timeout must be positive, not %s", f.config.Timeout)
 	}
