@@ -27,6 +27,7 @@ type calibrateFlags struct {
 	json            bool
 	judge           judgeFlags
 	rerun           bool
+	mutate          bool
 }
 
 func newCalibrate(g *globals) *cobra.Command {
@@ -48,6 +49,7 @@ bootstrap over answers. Baselines get the threshold that suits these very answer
 	c.Flags().StringVar(&f.labels, "labels", "", "JSON Lines: id, points, misconceptions, habits")
 	c.Flags().BoolVar(&f.wrongQuestions, "wrong-questions", false, "grade each answer under three other questions too")
 	c.Flags().BoolVar(&f.rerun, "rerun", false, "judge every answer twice and compare the judge with itself")
+	c.Flags().BoolVar(&f.mutate, "mutate", false, "edit the answers so that the right verdict is known, and count who notices")
 	c.Flags().BoolVar(&f.json, "json", false, "the report as one JSON object")
 	f.judge.add(c)
 	return c
@@ -78,6 +80,7 @@ type wrongScores struct {
 type calibration struct {
 	calibrate.Report
 	Judge          *judgedReport `json:"judge,omitempty"`
+	Mutants        []mutantRow   `json:"mutants,omitempty"`
 	WrongQuestions *wrongScores  `json:"wrongQuestions,omitempty"`
 }
 
@@ -119,6 +122,11 @@ func (g *globals) calibrate(ctx context.Context, f calibrateFlags) error {
 	}
 	if f.wrongQuestions {
 		if out.WrongQuestions, err = wrongQuestions(ctx, samples, j); err != nil {
+			return err
+		}
+	}
+	if f.mutate {
+		if out.Mutants, err = mutationRows(ctx, samples, j, f.judge.config.Concurrency); err != nil {
 			return err
 		}
 	}
@@ -431,6 +439,7 @@ func printCalibration(w io.Writer, c calibration) {
 	if len(c.Worst) == 0 {
 		return
 	}
+	printMutants(w, c.Mutants)
 	fmt.Fprintln(w, "\npoints with most errors (lost: the claim was made and not credited; false: credited and not made)")
 	for _, p := range c.Worst {
 		fmt.Fprintf(w, "  %s/%s  lost %s  false %s\n", p.Question, p.Point, list(p.Lost), list(p.False))

@@ -200,17 +200,21 @@ func TestInterrupt(t *testing.T) {
 	require.Equal(t, plain.output(), b.output())
 }
 
-// TestInterruptedIsNeverFinished, however the interrupt falls between reader, workers and writer.
-func TestInterruptedIsNeverFinished(t *testing.T) {
+// TestInterruptedReaderSaysSo: its end must not be taken for the end of the input.
+func TestInterruptedReaderSaysSo(t *testing.T) {
 	t.Parallel()
+	b := newBench(t, "in.jsonl", "out.jsonl", answers(3))
+	in, err := openInput(b.cfg)
+	require.NoError(t, err)
+	defer in.close()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for range 50 {
-		b := newBench(t, "in.jsonl", "out.jsonl", answers(3))
-		_, err := Run(ctx, b.g, b.cfg)
-		require.ErrorIs(t, err, context.Canceled)
-		require.NoFileExists(t, b.cfg.Out)
-	}
+	rd := newReader(in, &earlier{})
+	pending := make(chan *job)
+	rd.read(ctx, pending, make(chan *job))
+	require.ErrorIs(t, rd.err, context.Canceled)
+	_, open := <-pending
+	require.False(t, open)
 }
 
 // TestFailedWrite: the meta file may be ahead of the output, never behind.

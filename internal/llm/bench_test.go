@@ -16,25 +16,46 @@ import (
 	"github.com/vivagrader/grader/internal/llm/llmtest"
 )
 
-// BenchmarkOwnTime is a call one at a time on an endpoint that answers at once, with the cache on disk and a prompt of
-// the judge's size. It includes loopback HTTP and the fake. Budget: p99 below 5 ms.
+// BenchmarkOwnTime is one call at a time with a prompt of the judge's size and the cache on disk. Our own time is from
+// Complete to its return, less the time in which the HTTP request was out. Budget: p99 below 5 ms. For comparison stand
+// the same figures of the time out, which is none of ours: they tell how busy the machine was.
 func BenchmarkOwnTime(b *testing.B) {
 	s := llmtest.New(b, llmtest.Always(llmtest.Content(`{"points":[]}`)))
-	c := newClient(b, s.URL(), func(c *Config) { c.CacheDir = b.TempDir() })
+	out := &stopwatch{next: newTransport(1)}
+	c := newClient(b, s.URL(), func(c *Config) { c.CacheDir, c.HTTPClient = b.TempDir(), &http.Client{Transport: out} })
 	prompt := string(bytes.Repeat([]byte("word "), 2000))
-	var took []time.Duration
+	var own, away []time.Duration
 	n := 0
 	for b.Loop() {
 		req := Request{Messages: []Message{{Role: "system", Content: "judge"}, {Role: "user", Content: prompt}}, SchemaName: "s", Schema: testSchema, MaxTokens: 500, Key: fmt.Sprint(n)}
 		n++
 		start := time.Now()
 		_, err := c.Complete(context.Background(), req)
-		took = append(took, time.Since(start))
+		own = append(own, time.Since(start)-out.took)
+		away = append(away, out.took)
 		require.NoError(b, err)
 	}
-	slices.Sort(took)
-	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
+	for name, took := range map[string][]time.Duration{"own": own, "out": away} {
+		slices.Sort(took)
+		b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, name+"-p50-ms")
+		b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, name+"-p99-ms")
+	}
 }
+
+// stopwatch measures one request at a time, from its start to the headers of its reply.
+type stopwatch struct {
+	next *http.Transport
+	took time.Duration
+}
+
+func (s *stopwatch) RoundTrip(req *http.Request) (*http.Response, error) {
+	start := time.Now()
+	res, err := s.next.RoundTrip(req)
+	s.took = time.Since(start)
+	return res, err
+}
+
+func (s *stopwatch) CloseIdleConnections() { s.next.CloseIdleConnections() }
 
 // BenchmarkCacheHit is a reply from the disk.
 func BenchmarkCacheHit(b *testing.B) {

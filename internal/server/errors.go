@@ -1,0 +1,141 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"buf.build/go/protovalidate"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"github.com/vivagrader/grader/internal/diag"
+	"github.com/vivagrader/grader/internal/grade"
+	"github.com/vivagrader/grader/internal/llm"
+	"github.com/vivagrader/grader/internal/rubric"
+)
+
+// apiError is an error as a caller sees it.
+type apiError struct {
+	reason   reason
+	message  string
+	metadata map[string]string
+	fields   []*errdetails.BadRequest_FieldViolation
+	retry    time.Duration
+	allow    string // of a wrong method
+	cause    error  // for the log
+}
+
+func (e *apiError) Error() string { return e.message }
+
+func (e *apiError) Unwrap() error { return e.cause }
+
+func refuse(r reason, format string, args ...any) *apiError {
+	return &apiError{reason: r, message: fmt.Sprintf(format, args...)}
+}
+
+func badField(r reason, field, message string) *apiError {
+	return &apiError{reason: r, message: field + ": " + message,
+		fields: []*errdetails.BadRequest_FieldViolation{{Field: field, Description: message}}}
+}
+
+// toStatus is the one mapping from errors to what a caller sees of them. An error that it does not know is INTERNAL with
+// a fixed text: its own words could hold the rubric.
+func toStatus(err error) *status.Status {
+	e := toAPI(err)
+	st := status.New(entryOf(e.reason).code, e.message)
+	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: string(e.reason), Domain: domain, Metadata: e.metadata}}
+	if len(e.fields) > 0 {
+		details = append(details, &errdetails.BadRequest{FieldViolations: e.fields})
+	}
+	if e.retry > 0 {
+		details = append(details, &errdetails.RetryInfo{RetryDelay: durationpb.New(e.retry)})
+	}
+	if with, err := st.WithDetails(details...); err == nil {
+		return with
+	}
+	return st
+}
+
+func toAPI(err error) *apiError {
+	if e, ok := errors.AsType[*apiError](err); ok {
+		return e
+	}
+	if e, ok := errors.AsType[*rubric.UnknownQuestionError](err); ok {
+		return unknownQuestion(e)
+	}
+	if e, ok := errors.AsType[*protovalidate.ValidationError](err); ok {
+		return invalid(e)
+	}
+	if e, ok := errors.AsType[*llm.Error](err); ok {
+		return judgeError(e.Kind)
+	}
+	_, broken := errors.AsType[diag.List](err)
+	switch {
+	case errors.Is(err, rubric.ErrUnknownQuestion):
+		return &apiError{reason: reasonQuestion, message: "unknown question", cause: err}
+	case errors.Is(err, rubric.ErrUnknownPoint):
+		return &apiError{reason: reasonPoint, message: "unknown point", cause: err}
+	case errors.Is(err, rubric.ErrNoBank), broken:
+		return &apiError{reason: reasonBankBroken, message: "the bank cannot be used; tell the operator", cause: err}
+	case errors.Is(err, context.Canceled):
+		return &apiError{reason: reasonCanceled, message: "canceled", cause: err}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &apiError{reason: reasonDeadlineExceeded, message: "the time allowed is over", cause: err}
+	}
+	return &apiError{reason: reasonInternal, message: "internal error; the server's log has the cause under the request id", cause: err}
+}
+
+func unknownQuestion(e *rubric.UnknownQuestionError) *apiError {
+	message := fmt.Sprintf("unknown question %q", e.ID)
+	if len(e.Nearest) > 0 {
+		message += "; did you mean " + strings.Join(e.Nearest, ", ") + "?"
+	}
+	return &apiError{reason: reasonQuestion, message: message + " GET /v1/questions lists them.", cause: e}
+}
+
+func invalid(e *protovalidate.ValidationError) *apiError {
+	out := &apiError{reason: reasonInvalidField, cause: e}
+	var texts []string
+	for _, v := range e.Violations {
+		field := protovalidate.FieldPathString(v.Proto.GetField())
+		out.fields = append(out.fields, &errdetails.BadRequest_FieldViolation{Field: field, Description: v.Proto.GetMessage(), Reason: v.Proto.GetRuleId()})
+		texts = append(texts, strings.TrimPrefix(field+": "+v.Proto.GetMessage(), ": "))
+	}
+	out.message = strings.Join(texts, "; ")
+	return out
+}
+
+// judgeError is a judge's failure where the judge is required.
+func judgeError(k llm.Kind) *apiError {
+	switch k {
+	case llm.BudgetSpent:
+		return judgeFailed(grade.ReasonJudgeBudgetSpent)
+	case llm.Timeout:
+		return judgeFailed(grade.ReasonJudgeTimeout)
+	case llm.RateLimited:
+		return judgeFailed(grade.ReasonJudgeRateLimited)
+	case llm.Auth, llm.UnknownModel, llm.BadURL:
+		return judgeFailed(grade.ReasonJudgeRefused)
+	case llm.BadReply:
+		return judgeFailed(grade.ReasonJudgeReplyInvalid)
+	case llm.Canceled:
+		return refuse(reasonCanceled, "canceled")
+	default:
+		return judgeFailed(grade.ReasonJudgeUnavailable)
+	}
+}
+
+// judgeFailed is a degraded critique where the judge is required.
+func judgeFailed(r grade.Reason) *apiError {
+	e := refuse(reasonJudgeFailed, "the judge is required and failed (%s); try again later, or ask for judge AUTO", strings.ToLower(string(r)))
+	if r == grade.ReasonJudgeBudgetSpent {
+		e = refuse(reasonJudgeBudget, "the judge is required and its budget is spent; ask for judge AUTO, or wait")
+	}
+	e.metadata = map[string]string{"judge_reason": string(r)}
+	return e
+}
