@@ -105,8 +105,7 @@ func TestNeverCached(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			calls := 0
-			l := testCache(layerFunc(func(ctx context.Context, c call) (reply, error) { calls++; return tc.next(ctx, c) }), nil)
-			l.store = newMemoryStore()
+			l := testCache(layerFunc(func(ctx context.Context, c call) (reply, error) { calls++; return tc.next(ctx, c) }))
 			for range 3 {
 				c := newCall(question("k"), &Usage{})
 				tc.change(&c)
@@ -141,7 +140,7 @@ func TestSingleFlight(t *testing.T) {
 				return reply{}, contextError(ctx)
 			}
 			return reply{content: "ok", usage: Usage{Requests: 1, CostKnown: true}}, nil
-		}), nil)
+		}))
 		var wg sync.WaitGroup
 		spent := make([]Usage, 5)
 		shared := 0
@@ -192,7 +191,7 @@ func TestSingleFlightEndsWithTheLastToLeave(t *testing.T) {
 			<-ctx.Done()
 			close(ended)
 			return reply{}, contextError(ctx)
-		}), nil)
+		}))
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		var wg sync.WaitGroup
@@ -212,7 +211,7 @@ func TestSingleFlightStartsAgainForThoseWithMoreTime(t *testing.T) {
 				return reply{}, contextError(ctx)
 			}
 			return reply{content: "ok"}, nil
-		}), nil)
+		}))
 		ask := func(d time.Duration) error {
 			ctx, cancel := context.WithTimeout(t.Context(), d)
 			defer cancel()
@@ -231,7 +230,7 @@ func TestSingleFlightStartsAgainForThoseWithMoreTime(t *testing.T) {
 
 func TestPanicInValidReachesTheCaller(t *testing.T) {
 	t.Parallel()
-	l := testCache(layerFunc(func(context.Context, call) (reply, error) { panic("broken") }), nil)
+	l := testCache(layerFunc(func(context.Context, call) (reply, error) { panic("broken") }))
 	require.PanicsWithValue(t, "broken", func() { _, _ = l.complete(t.Context(), newCall(question("k"), nil)) })
 }
 

@@ -44,7 +44,7 @@ func TestNewChecksItsConfig(t *testing.T) {
 		require.NotContains(t, err.Error(), testKey, name)
 		if tc.kind != KindUnspecified {
 			require.Equal(t, tc.kind, kindOf(t, err), name)
-			require.True(t, err.(*Error).Permanent(), name)
+			require.True(t, asError(err).Permanent(), name)
 		}
 		require.NotContains(t, fmt.Sprintf("%v %+v %#v %s", cfg, cfg, cfg, cfg.LogValue()), testKey, name)
 	}
@@ -125,7 +125,7 @@ func TestMaxCost(t *testing.T) {
 			continue
 		}
 		require.Equal(t, BudgetSpent, kindOf(t, err))
-		require.False(t, err.(*Error).Permanent())
+		require.False(t, asError(err).Permanent())
 	}
 	require.Equal(t, 2, s.Calls())
 	res, err := c.Complete(withTimeout(t, 10*time.Second), question("0"))
@@ -188,7 +188,7 @@ func TestHangingEndpointHoldsTheDeadline(t *testing.T) {
 	start := time.Now()
 	_, err := c.Complete(withTimeout(t, 200*time.Millisecond), question("k"))
 	require.Equal(t, Timeout, kindOf(t, err))
-	require.True(t, errors.Is(err, context.DeadlineExceeded))
+	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.Less(t, time.Since(start), 2*time.Second)
 }
 

@@ -79,7 +79,7 @@ func readBounded(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	data, err := io.ReadAll(io.LimitReader(f, diskEntryMax+1))
 	if err == nil && len(data) > diskEntryMax {
 		err = errors.New("file is too large")

@@ -10,28 +10,29 @@ import (
 type Kind int
 
 const (
+	// KindUnspecified is never returned.
 	KindUnspecified Kind = iota
-	// Auth: the key is missing, refused, or may not use the model.
+	// Auth means that the key is missing, refused, or may not use the model.
 	Auth
-	// UnknownModel: the endpoint does not have the model.
+	// UnknownModel means that the endpoint does not have the model.
 	UnknownModel
-	// BadURL: the URL is none, or what is there is no OpenAI-compatible endpoint.
+	// BadURL means that the URL is none, or that what is there is no OpenAI-compatible endpoint.
 	BadURL
-	// BadRequest: the endpoint refused this request, in every form that was tried.
+	// BadRequest means that the endpoint refused this request, in every form that was tried.
 	BadRequest
-	// RateLimited: too many requests, or a quota that is spent.
+	// RateLimited means too many requests, or a quota that is spent.
 	RateLimited
-	// Unavailable: the endpoint cannot be reached, hangs up, or answers with a server error.
+	// Unavailable means that the endpoint cannot be reached, hangs up, or answers with a server error.
 	Unavailable
-	// Timeout: the deadline passed.
+	// Timeout means that the deadline passed.
 	Timeout
-	// BadReply: a reply came, but was empty, cut off, filtered, too large, garbage or not valid.
+	// BadReply means that a reply came, but was empty, cut off, filtered, too large, garbage or not valid.
 	BadReply
-	// BudgetSpent: Config.MaxCost is reached.
+	// BudgetSpent means that Config.MaxCost is reached.
 	BudgetSpent
-	// BreakerOpen: the endpoint was gone a moment ago, and the call was not made.
+	// BreakerOpen means that the endpoint was gone a moment ago, and that the call was not made.
 	BreakerOpen
-	// Canceled: the caller gave up.
+	// Canceled means that the caller gave up.
 	Canceled
 )
 

@@ -80,7 +80,7 @@ func (d *doer) Do(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, d.transportError(ctx, err)
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	if seen, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
 		seen.status, seen.retryAfter = res.StatusCode, retryAfter(res.Header, time.Now())
 	}

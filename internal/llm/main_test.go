@@ -42,9 +42,9 @@ func never(ctx context.Context, _ call) (reply, error) {
 
 func kindOf(t *testing.T, err error) Kind {
 	t.Helper()
-	require.Error(t, err)
-	require.IsType(t, (*Error)(nil), err)
-	return err.(*Error).Kind
+	var e *Error
+	require.ErrorAs(t, err, &e)
+	return e.Kind
 }
 
 var testSchema = json.RawMessage(`{"type":"object","properties":{"zebra":{"type":"string"},"apple":{"type":"string"}}}`)

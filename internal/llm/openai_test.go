@@ -100,7 +100,7 @@ func TestBadReplies(t *testing.T) {
 			require.Equal(t, tc.kind, kindOf(t, err))
 			require.Contains(t, err.Error(), tc.says)
 			require.NotContains(t, err.Error(), "\n")
-			require.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, *err.(*Error))+log.String(), testKey)
+			require.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, *asError(err))+log.String(), testKey)
 			want := 1
 			if tc.kind == BadReply && !strings.Contains(tc.says, "prompt") {
 				want = badReplyTries
@@ -138,8 +138,8 @@ func TestRetryAfterHeader(t *testing.T) {
 	s := llmtest.New(t, llmtest.Always(llmtest.RateLimited("40")))
 	_, err := newClient(t, s.URL(), nil).Complete(withTimeout(t, 20*time.Second), question("k"))
 	require.Equal(t, RateLimited, kindOf(t, err))
-	require.Equal(t, 40*time.Second, err.(*Error).RetryAfter)
-	require.Equal(t, 429, err.(*Error).Status)
+	require.Equal(t, 40*time.Second, asError(err).RetryAfter)
+	require.Equal(t, 429, asError(err).Status)
 	require.Equal(t, 1, s.Calls())
 }
 

@@ -2,7 +2,6 @@ package llm
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"testing"
@@ -25,11 +24,11 @@ func TestLayers(t *testing.T) {
 		"retry":    func(next layer) layer { return &retry{next: next} },
 		"dialect":  func(next layer) layer { return newDialect(next, "m", &notes{}, discard) },
 		"ladder":   func(next layer) layer { return newLadder(next, RungAuto, &notes{}, discard) },
-		"cache":    func(next layer) layer { return testCache(next, nil) },
+		"cache":    func(next layer) layer { return testCache(next) },
 		"all": func(next layer) layer {
 			low := newLimit(&patience{next: newMeter(&validity{next: next}, prices, "m", 0)}, 32)
 			high := newDialect(&retry{next: newBreaker(low, discard)}, "m", &notes{}, discard)
-			return testCache(newLadder(high, RungAuto, &notes{}, discard), nil)
+			return testCache(newLadder(high, RungAuto, &notes{}, discard))
 		},
 	}
 	for name, build := range layers {
@@ -40,12 +39,8 @@ func TestLayers(t *testing.T) {
 	}
 }
 
-func testCache(next layer, s store) *cache {
-	c := newCache(next, Config{Model: "m"}, address{base: "http://x/v1"}, func(u Usage) Usage { u.CostKnown = true; return u })
-	if s != nil {
-		c.store = s
-	}
-	return c
+func testCache(next layer) *cache {
+	return newCache(next, Config{Model: "m"}, address{base: "http://x/v1"}, func(u Usage) Usage { u.CostKnown = true; return u })
 }
 
 func runSuite(t *testing.T, build func(layer) layer) {
@@ -69,7 +64,7 @@ func runSuite(t *testing.T, build func(layer) layer) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		asked := false
-		_, err := build(layerFunc(func(ctx context.Context, c call) (reply, error) {
+		_, err := build(layerFunc(func(ctx context.Context, _ call) (reply, error) {
 			asked = true
 			return reply{}, contextError(ctx)
 		})).complete(ctx, ask())
@@ -82,7 +77,7 @@ func runSuite(t *testing.T, build func(layer) layer) {
 		start := time.Now()
 		_, err := build(layerFunc(never)).complete(ctx, ask())
 		require.Equal(t, Canceled, kindOf(t, err))
-		require.True(t, errors.Is(err, context.Canceled))
+		require.ErrorIs(t, err, context.Canceled)
 		require.Equal(t, time.Second, time.Since(start))
 	})
 	in("the deadline ends a call that hangs", func(t *testing.T) {

@@ -22,7 +22,7 @@ func TestServerDoesWhatTheScriptSays(t *testing.T) {
 		if err != nil {
 			return 0, ""
 		}
-		defer res.Body.Close()
+		defer func() { _ = res.Body.Close() }()
 		text, err := io.ReadAll(res.Body)
 		require.NoError(t, err)
 		return res.StatusCode, string(text)

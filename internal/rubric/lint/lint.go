@@ -220,7 +220,7 @@ func Negated(text string) string {
 }
 
 func lowerFirst(s string) string {
-	if len(s) > 1 && s[0] >= 'A' && s[0] <= 'Z' && s[1] >= 'a' && s[1] <= 'z' {
+	if len(s) > 1 && s[0] >= 'A' && s[0] <= 'Z' && (s[1] >= 'a' && s[1] <= 'z' || s[:2] == "A ") {
 		return string(s[0]+'a'-'A') + s[1:]
 	}
 	return s
