@@ -10,7 +10,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -18,7 +17,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/vivagrader/grader/internal/app"
 	"github.com/vivagrader/grader/internal/batch"
+	"github.com/vivagrader/grader/internal/config"
 	"github.com/vivagrader/grader/internal/diag"
 	"github.com/vivagrader/grader/internal/grade"
 )
@@ -33,7 +34,11 @@ type batchFlags struct {
 	in, out     string
 	concurrency int
 	resume      bool
+	retryErrors bool
+	estimate    bool
+	maxCost     float64
 	json        bool
+	judge       judgeFlags
 }
 
 // maxConcurrency is more than any endpoint allows, and far from what memory does.
@@ -53,38 +58,67 @@ with the number of the input line as "line" where the id is missing or doubled. 
 one row for each answer.
 
 While it runs, results are in FILE.partial; FILE.meta.json says what they were made from. A run that was interrupted,
-killed or stopped by a full disk goes on with --resume, and nothing is graded twice. A finished FILE is never touched:
-running the same command again does nothing.`,
+killed, stopped by a full disk or by --max-cost goes on with --resume, and nothing is graded twice. A finished FILE is
+never touched: running the same command again does nothing.
+
+With a judge, --estimate says what it will cost before anything is sent, and --max-cost stops in time: no answer is begun
+once so much is spent, those under way are finished and written, and the exit status is 1. Answers that the judge failed
+on are results, graded by keywords alone and marked DEGRADED; --retry-errors grades them again.`,
 		Example: `  grader batch run --in answers.jsonl --out critiques.jsonl
   grader batch run --in answers.csv --out scores.csv --json
   grader batch run --in answers.jsonl --out critiques.jsonl --resume
+  grader batch run --in answers.jsonl --judge required --estimate
+  grader batch run --in answers.jsonl --out critiques.jsonl --judge required --max-cost 5
+  grader batch run --in answers.jsonl --out critiques.jsonl --retry-errors
   zcat answers.jsonl.gz | grader batch run --in - --out - | gzip > critiques.jsonl.gz`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if f.concurrency == 0 && !c.Flags().Changed("concurrency") {
-				f.concurrency = runtime.GOMAXPROCS(0)
-			}
-			return g.runBatch(c.Context(), f)
-		},
+		RunE: func(c *cobra.Command, _ []string) error { return g.runBatch(c.Context(), f, c.Flags().Changed) },
 	}
 	c.Flags().StringVar(&f.in, "in", "", "the answers: JSON Lines, or CSV by its extension; - for standard input")
 	c.Flags().StringVar(&f.out, "out", "", "the results: JSON Lines, or CSV by its extension; - for standard output")
-	c.Flags().IntVar(&f.concurrency, "concurrency", 0, "answers graded at a time (default: one for each CPU)")
+	c.Flags().IntVar(&f.concurrency, "concurrency", 0, fmt.Sprintf("answers graded at a time (default: one for each CPU, %d with a judge)", config.DefaultJudgeConcurrency))
 	c.Flags().BoolVar(&f.resume, "resume", false, "take up what an interrupted run left")
+	c.Flags().BoolVar(&f.retryErrors, "retry-errors", false, "grade again the lines that are DEGRADED or failed for a reason that may pass")
+	c.Flags().BoolVar(&f.estimate, "estimate", false, "say what the judge will cost; send and write nothing")
+	c.Flags().Float64Var(&f.maxCost, "max-cost", 0, "begin no answer once this run has spent so many US dollars")
 	c.Flags().BoolVar(&f.json, "json", false, "the summary as one JSON object on standard output")
+	f.judge.addEndpoint(c)
+	f.judge.addUse(c)
 	return c
 }
 
-func (g *globals) runBatch(ctx context.Context, f batchFlags) error {
+// check refuses what cannot be meant.
+func (f batchFlags) check(given func(flag string) bool) error {
 	switch {
-	case f.in == "" || f.out == "":
+	case f.in == "" || f.out == "" && !f.estimate:
 		return usagef("batch run needs --in FILE and --out FILE")
-	case f.concurrency < 1 || f.concurrency > maxConcurrency:
+	case given("concurrency") && (f.concurrency < 1 || f.concurrency > maxConcurrency):
 		return usagef("--concurrency must be from 1 to %d", maxConcurrency)
-	case f.json && f.out == "-":
+	case given("max-cost") && !(f.maxCost > 0): // not a number neither
+		return usagef("--max-cost must be more than 0 US dollars")
+	case f.json && f.out == "-" && !f.estimate:
 		return usagef("--json and --out - both write to standard output; give a file as --out")
+	case f.retryErrors && f.in == "-":
+		return usagef("--retry-errors reads the answers twice; give them as a file, not as standard input")
+	}
+	return nil
+}
+
+func (g *globals) runBatch(ctx context.Context, f batchFlags, given func(flag string) bool) error {
+	if err := f.check(given); err != nil {
+		return err
 	}
 	graders, err := g.graders()
+	if err != nil {
+		return err
+	}
+	if given("concurrency") {
+		f.judge.config.Concurrency = f.concurrency
+	}
+	if f.estimate {
+		return g.estimateBatch(ctx, f, graders)
+	}
+	use, j, err := f.judge.openJudge()
 	if err != nil {
 		return err
 	}
@@ -92,11 +126,20 @@ func (g *globals) runBatch(ctx context.Context, f batchFlags) error {
 	if err != nil {
 		return err
 	}
+	cfg := batch.Config{
+		In: f.in, Out: f.out, Stdin: g.in, Stdout: g.out, Settings: settings,
+		Concurrency: f.concurrency, Resume: f.resume, RetryErrors: f.retryErrors, MaxCost: f.maxCost,
+	}
+	settings["judge"] = "off"
+	if j != nil {
+		defer j.Client.Close()
+		if err := f.addJudge(g, &cfg, use, j); err != nil {
+			return err
+		}
+	}
 	bar := g.progressBar(f.out)
-	summary, err := batch.Run(ctx, graders, batch.Config{
-		In: f.in, Out: f.out, Stdin: g.in, Stdout: g.out,
-		Settings: settings, Concurrency: f.concurrency, Resume: f.resume, Progress: bar.draw,
-	})
+	cfg.Progress = bar.draw
+	summary, err := batch.Run(ctx, batchGrader{graders, j}, cfg)
 	bar.clear()
 	if err != nil {
 		return batchError(err, f, summary)
@@ -111,28 +154,59 @@ func (g *globals) runBatch(ctx context.Context, f batchFlags) error {
 	return nil
 }
 
+// addJudge says what the judge adds to a batch. Whether it is required is no setting: it decides when the batch starts,
+// and no line of it.
+func (f batchFlags) addJudge(g *globals, cfg *batch.Config, use judgeUse, j *app.Judge) error {
+	if spent, _ := j.Usage(); f.maxCost > 0 && !spent.CostKnown {
+		return usagef("no price is known for the model %q, so --max-cost cannot be kept; give a price list that has it with --judge-prices, or leave --max-cost out", j.Model)
+	}
+	cfg.Settings["judge"] = "on"
+	cfg.Settings["judge endpoint"], cfg.Settings["judge model"] = j.Endpoint, j.Model
+	cfg.Settings["judge prompts"], cfg.Settings["judge evidence"] = j.PromptHash, f.judge.config.Evidence
+	if f.concurrency == 0 {
+		cfg.Concurrency = f.judge.config.Concurrency
+	}
+	cfg.Usage = j.Usage
+	cfg.Ready = func(ctx context.Context) error { return f.judge.ready(ctx, g.err, use, j) }
+	return nil
+}
+
 // batchError gives an error its exit code, and says how to go on.
 func batchError(err error, f batchFlags, s *batch.Summary) error {
+	if _, ok := errors.AsType[*exitError](err); ok { // of the judge: nothing was begun
+		return err
+	}
 	if _, ok := errors.AsType[*batch.RefusedError](err); ok {
 		return &exitError{exitUsage, err}
 	}
 	code := exitOther
-	if errors.Is(err, context.Canceled) {
+	switch {
+	case errors.Is(err, context.Canceled):
 		code, err = exitInterrupted, fmt.Errorf("interrupted, with %s written", lineCount(s.Lines))
+	case errors.Is(err, batch.ErrMaxCost):
+		err = fmt.Errorf("the highest cost of $%g is reached ($%.4f spent), with %s written", f.maxCost, *s.Spent.Cost, lineCount(s.Lines))
 	}
-	if _, e := os.Stat(f.out + ".partial"); e == nil {
-		err = fmt.Errorf("%w; run the same command with --resume to go on", err)
+	if _, e := os.Stat(f.out + ".partial"); e == nil && !f.resume {
+		return &exitError{code, fmt.Errorf("%w; run the same command with --resume to go on", err)}
+	} else if _, r := os.Stat(f.out + ".retry"); e == nil || r == nil {
+		return &exitError{code, fmt.Errorf("%w; run the same command again to go on", err)}
 	}
 	return &exitError{code, err}
 }
 
-// Grade finds the grader of the question and lets it grade: a graderSet is the batch.Grader of all banks.
-func (s graderSet) Grade(_ context.Context, id string, a grade.Answer) (*grade.Critique, error) {
-	g, q, err := s.find(id)
+// batchGrader is the batch.Grader of all banks, with a judge or nil.
+type batchGrader struct {
+	graderSet
+	judge *app.Judge
+}
+
+// Grade finds the grader of the question and lets it grade.
+func (b batchGrader) Grade(ctx context.Context, id string, a grade.Answer) (*grade.Critique, error) {
+	g, q, err := b.find(id)
 	if err != nil {
 		return nil, err
 	}
-	return g.Grade(q.ID, a)
+	return gradeOne(ctx, g, q.ID, a, b.judge)
 }
 
 // settings describes what decides the results: engine and banks. It compiles every question, so that a mistake in a
@@ -182,16 +256,24 @@ func (g *globals) printSummary(f batchFlags, s *batch.Summary) error {
 		fmt.Fprintf(g.err, ", %d of them from an earlier run", s.Kept)
 	}
 	if graded := s.Lines - s.Kept; graded > 0 && s.Seconds > 0 {
-		fmt.Fprintf(g.err, " in %s, %.0f/s", duration(s.Seconds), float64(graded)/s.Seconds)
+		fmt.Fprintf(g.err, " in %s, %s", duration(s.Seconds), rate(float64(graded)/s.Seconds))
 	}
 	fmt.Fprintln(g.err)
 	for _, state := range []grade.State{grade.Graded, grade.Degraded, grade.Ungradable} {
+		advice := ""
+		if state == grade.Degraded {
+			advice = " (the judge failed, keywords decided; --retry-errors grades them again)"
+		}
 		if n := s.States[string(state)]; n > 0 || state == grade.Graded {
-			row(strings.ToLower(string(state)), "%d", n)
+			row(strings.ToLower(string(state)), "%d%s", n, advice)
 		}
 	}
 	if len(s.Errors) > 0 {
 		row("errors", "%d (%s)", s.ErrorLines(), counts(s.Errors))
+	}
+	if s.Spent != nil {
+		row("spent", "%s", usage(s.Spent, "call"))
+		row("saved", "%s", usage(s.Saved, "cached reply"))
 	}
 	if s.Scores.Mean != nil {
 		row("score", "mean %.1f, median %.1f", *s.Scores.Mean, *s.Scores.Median)
@@ -218,11 +300,38 @@ func bands(m map[string]int) string {
 	return strings.Join(out, ", ")
 }
 
-func lineCount(n int) string {
+func lineCount(n int) string { return plural(n, "line") }
+
+// plural is a number of things.
+func plural(n int, thing string) string {
 	if n == 1 {
-		return "1 line"
+		return "1 " + thing
 	}
-	return fmt.Sprintf("%d lines", n)
+	if stem, ok := strings.CutSuffix(thing, "y"); ok {
+		return fmt.Sprintf("%d %sies", n, stem)
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// usage is what calls came to, for people.
+func usage(u *batch.Usage, thing string) string {
+	return fmt.Sprintf("%s, %d tokens in, %d out, %s", plural(u.Requests, thing), u.InputTokens, u.OutputTokens, dollars(u.Cost))
+}
+
+// dollars is a cost, or that it is not known.
+func dollars(cost *float64) string {
+	if cost == nil {
+		return "cost unknown"
+	}
+	return fmt.Sprintf("$%.4f", *cost)
+}
+
+// rate is so many a second; a judge on the desk needs more than a second for one.
+func rate(perSecond float64) string {
+	if perSecond < 10 {
+		return fmt.Sprintf("%.1f/s", perSecond)
+	}
+	return fmt.Sprintf("%.0f/s", perSecond)
 }
 
 // duration is so many seconds for people.
@@ -273,7 +382,7 @@ func (p *progressBar) draw(s *batch.Summary, share float64) {
 	}
 	b.WriteString(lineCount(s.Lines))
 	if graded := s.Lines - s.Kept; graded > 0 && s.Seconds > 0 {
-		fmt.Fprintf(&b, ", %.0f/s", float64(graded)/s.Seconds)
+		fmt.Fprintf(&b, ", %s", rate(float64(graded)/s.Seconds))
 		if now := share - p.firstShare; now > 0 {
 			left := time.Duration(s.Seconds * (1 - share) / now * float64(time.Second))
 			fmt.Fprintf(&b, ", %s left", left.Round(time.Second))
@@ -288,6 +397,12 @@ func (p *progressBar) draw(s *batch.Summary, share float64) {
 	}
 	if n := s.ErrorLines(); n > 0 {
 		fmt.Fprintf(&b, ", %d errors", n)
+	}
+	if s.Spent != nil {
+		fmt.Fprintf(&b, "; %d tokens, %s", s.Spent.InputTokens+s.Spent.OutputTokens, dollars(s.Spent.Cost))
+		if s.Saved.Requests > 0 && s.Saved.Cost != nil {
+			fmt.Fprintf(&b, " (%s saved)", dollars(s.Saved.Cost))
+		}
 	}
 	line := b.String()
 	fmt.Fprintf(p.w, "\r%s\x1b[K", line[:min(len(line), max(p.width-1, 0))])

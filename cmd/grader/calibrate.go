@@ -474,7 +474,7 @@ func readLines[T any](name string) ([]T, error) {
 	if err != nil {
 		return nil, usagef("%s; give a file of JSON Lines", reason(err))
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // read only
 	if info, err := f.Stat(); err == nil && info.IsDir() {
 		return nil, usagef("%s is a folder; give a file of JSON Lines", name)
 	}

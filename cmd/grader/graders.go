@@ -32,8 +32,7 @@ func (s graderSet) find(id string) (*grade.Grader, *rubric.Question, error) {
 			continue
 		}
 		q, err := g.Bank().Question(id)
-		var u *rubric.UnknownQuestionError
-		if errors.As(err, &u) {
+		if u, ok := errors.AsType[*rubric.UnknownQuestionError](err); ok {
 			if unknown == nil || len(unknown.Nearest) == 0 {
 				unknown = u
 			}

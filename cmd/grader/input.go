@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -36,7 +37,7 @@ func (g *globals) answerText(args []string, text string, textGiven bool, ask str
 		if err != nil {
 			return "", usagef("read the answer: %s; give a text file, or - for standard input", reason(err))
 		}
-		defer f.Close()
+		defer func() { _ = f.Close() }() // read only
 		if info, err := f.Stat(); err == nil && info.IsDir() {
 			return "", usagef("%s is a folder; give a text file, or use batch for many answers", name)
 		}
@@ -49,19 +50,15 @@ func (g *globals) answerText(args []string, text string, textGiven bool, ask str
 		return "", usagef("%s is longer than 32 KiB; an answer is a few minutes of speech, shorten it", name)
 	case !utf8.Valid(data):
 		return "", usagef("%s is not valid UTF-8 text; convert it, for instance with iconv", name)
-	}
-	for _, b := range data {
-		if b == 0 {
-			return "", usagef("%s holds binary data; give a text file", name)
-		}
+	case slices.Contains(data, 0):
+		return "", usagef("%s holds binary data; give a text file", name)
 	}
 	return string(data), nil
 }
 
 // reason is an error of the file system in one line.
 func reason(err error) string {
-	var p *fs.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Path + ": " + p.Err.Error()
 	}
 	return err.Error()

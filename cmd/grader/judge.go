@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -31,6 +33,11 @@ type judgeFlags struct {
 
 func (f *judgeFlags) add(c *cobra.Command) {
 	f.addEndpoint(c)
+	f.addUse(c)
+	c.Flags().IntVar(&f.config.Concurrency, "judge-concurrency", config.DefaultJudgeConcurrency, "answers that are judged at the same time")
+}
+
+func (f *judgeFlags) addUse(c *cobra.Command) {
 	c.Flags().StringVar(&f.use, "judge", string(judgeAuto), "auto (if one is configured), off or required")
 }
 
@@ -39,7 +46,7 @@ func (f *judgeFlags) addEndpoint(c *cobra.Command) {
 	c.Flags().StringVar(&f.config.URL, "judge-url", "", "OpenAI-compatible endpoint with its /v1 (GRADER_JUDGE_URL)")
 	c.Flags().StringVar(&f.config.Model, "judge-model", "", "model at the endpoint (GRADER_JUDGE_MODEL)")
 	c.Flags().DurationVar(&f.config.Timeout, "judge-timeout", config.DefaultJudgeTimeout, "time for one answer, all attempts together")
-	c.Flags().IntVar(&f.config.Concurrency, "judge-concurrency", config.DefaultJudgeConcurrency, "answers that are judged at the same time")
+	f.config.Concurrency = config.DefaultJudgeConcurrency
 	c.Flags().StringVar(&f.config.Evidence, "judge-evidence", "quotes", "quotes, or sentences for models that cannot quote")
 	c.Flags().BoolVar(&f.config.NoCache, "no-cache", false, "neither read nor write the judge's replies on disk")
 	c.Flags().StringVar(&f.config.Prices, "judge-prices", "", "a price list instead of the built-in one")
@@ -94,6 +101,27 @@ func (f judgeFlags) openJudge() (judgeUse, *app.Judge, error) {
 		return use, nil, &exitError{exitUsage, err}
 	}
 	return use, j, nil
+}
+
+// ready asks the endpoint once, before many answers are sent. Settings that cannot work are bad usage. An endpoint that
+// cannot be used now ends the command only if the judge is required; else one line says that keywords decide meanwhile.
+func (f judgeFlags) ready(ctx context.Context, w io.Writer, use judgeUse, j *app.Judge) error {
+	probing, cancel := context.WithTimeout(ctx, f.config.Timeout)
+	defer cancel()
+	err := j.Client.Probe(probing)
+	var e *llm.Error
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &e) && e.Permanent():
+		return &exitError{exitUsage, fmt.Errorf("the judge at %s cannot be used: %w", j.Endpoint, err)}
+	case use == judgeRequired:
+		return &exitError{exitJudge, fmt.Errorf("the judge at %s cannot be used now: %w; nothing was graded, grader doctor says what to fix", j.Endpoint, err)}
+	}
+	fmt.Fprintf(w, "grader: the judge at %s cannot be used now: %v; until it answers, keywords decide alone (DEGRADED)\n", j.Endpoint, err)
+	return nil
 }
 
 // gradeOne grades with the judge, or without one when j is nil, and keeps the time.

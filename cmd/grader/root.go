@@ -51,8 +51,6 @@ func usagef(format string, args ...any) error {
 	return &exitError{exitUsage, fmt.Errorf(format, args...)}
 }
 
-var errSilent = errors.New("")
-
 // globals are the flags of every command.
 type globals struct {
 	streams
@@ -104,8 +102,7 @@ func newRoot(g *globals) *cobra.Command {
 	root.SetOut(g.out)
 	root.SetErr(g.err)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		var bad *pflag.InvalidValueError
-		if errors.As(err, &bad) {
+		if bad, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 			return usagef("--%s cannot be %q: it takes %s; see %s --help", bad.GetFlag().Name, bad.GetValue(), kinds[bad.GetFlag().Value.Type()], c.CommandPath())
 		}
 		return usagef("%w; see %s --help", err, c.CommandPath())

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -48,7 +49,7 @@ func (g *globals) lint(f lintFlags) error {
 	}
 	banks, err := g.openBanks()
 	var list diag.List
-	if l, ok := err.(diag.List); ok {
+	if l, ok := errors.AsType[diag.List](err); ok {
 		list = l
 	} else if err != nil {
 		return err
@@ -98,11 +99,4 @@ func noneMatches(filter string) error {
 		return usagef("the bank holds no questions; add one as ID.yaml beside bank.yaml")
 	}
 	return usagef("no question's id contains %q; grader questions lists them", filter)
-}
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

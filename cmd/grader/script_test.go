@@ -16,9 +16,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"grader": main})
 }
 
-// TestScripts runs testdata/script. $BANK is a tiny bank that is never tuned, $EXAMPLES the
-// folder of examples. "exits N command args..." runs a command
-// that has to end with that exit code.
+// TestScripts runs testdata/script. $BANK is a tiny bank that is never tuned, $EXAMPLES the folder of examples.
+// "exits N command args..." runs a command that has to end with that exit code.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	bank, err := filepath.Abs(filepath.Join("testdata", "bank"))

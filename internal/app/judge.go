@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -61,6 +62,9 @@ func (b bounded) Judge(ctx context.Context, req judge.Request) (judge.Result, er
 	start := time.Now()
 	r, err := b.judge.Judge(ctx, req)
 	r.Elapsed = time.Since(start)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) { // whatever was under way when it struck
+		err = &llm.Error{Kind: llm.Timeout, Message: fmt.Sprintf("no verdicts within %s: %v", b.timeout, err), Err: ctx.Err()}
+	}
 	return r, err
 }
 

@@ -22,9 +22,9 @@ import (
 	"github.com/vivagrader/grader/internal/rubric"
 )
 
-// Grader grades one answer. Implementations are safe for concurrent use and honour ctx. A question that they do not
-// have is an error that wraps rubric.ErrUnknownQuestion; every other error ends up in the line's output and does not
-// stop the batch.
+// Grader grades one answer and keeps the time. Implementations are safe for concurrent use and honour ctx. A question
+// that they do not have is an error that wraps rubric.ErrUnknownQuestion; every other error ends up in the line's output
+// and does not stop the batch.
 type Grader interface {
 	Grade(ctx context.Context, question string, a grade.Answer) (*grade.Critique, error)
 }
@@ -43,6 +43,18 @@ type Config struct {
 	Concurrency int
 	// Resume takes up what an interrupted run left.
 	Resume bool
+	// RetryErrors grades again what failed for a reason that may pass, in what an earlier run left and in a finished
+	// output: critiques in state DEGRADED, and errors other than INVALID_ARGUMENT and NOT_FOUND. All other lines stay
+	// byte for byte.
+	RetryErrors bool
+	// Ready, unless nil, is called once before the first answer is graded, and before any file is touched. Its error
+	// ends the run. It is not called when there is nothing to do.
+	Ready func(ctx context.Context) error
+	// Usage, unless nil, is what grading has cost so far in this run, and what a cache has saved.
+	Usage func() (spent, saved grade.Usage)
+	// MaxCost in US dollars: once Usage has spent it, no answer is begun, and Run ends with ErrMaxCost when those under
+	// way are written. 0 is no limit.
+	MaxCost float64
 	// Progress, unless nil, is called from time to time, never at the same time, with what is done so far and the
 	// share of the input that is through: 0 to 1, or less than 0 where the length of the input is not known.
 	Progress func(s *Summary, share float64)
@@ -58,6 +70,9 @@ func refusef(format string, args ...any) error {
 	return &RefusedError{fmt.Sprintf(format, args...)}
 }
 
+// ErrMaxCost means that MaxCost was reached before the end. What is written can be taken up like after an interruption.
+var ErrMaxCost = errors.New("the highest cost is reached")
+
 const (
 	// minWindow and windowPerWorker bound how many answers are between reading and writing: enough to keep every
 	// worker busy while one answer takes long, few enough to stay small.
@@ -69,10 +84,11 @@ const (
 )
 
 // Run grades all of cfg.In into cfg.Out. Results that are finished already, of the same input and settings, are left as
-// they are. The error is a *RefusedError, ctx's, or one of reading or writing; the summary says in each case how far
-// the output has come. Whatever was written can be resumed, if Out is a file.
+// they are, unless cfg.RetryErrors. The error is a *RefusedError, ErrMaxCost, ctx's, Ready's, or one of reading or
+// writing; the summary says in each case how far the output has come. Whatever was written can be resumed, if Out is a
+// file.
 func Run(ctx context.Context, g Grader, cfg Config) (*Summary, error) {
-	start := time.Now()
+	r := &run{cfg: cfg, grader: g, enc: encoderFor(cfg.Out), start: time.Now()}
 	in, err := openInput(cfg)
 	if err != nil {
 		return &Summary{}, err
@@ -81,19 +97,43 @@ func Run(ctx context.Context, g Grader, cfg Config) (*Summary, error) {
 	if err := in.readHeader(); err != nil {
 		return &Summary{}, err
 	}
-	out, before, err := openSink(cfg, in)
+	out, before, err := openSink(ctx, cfg, in)
 	if err != nil {
 		return &Summary{}, err
 	}
-	if before.finished != nil {
-		return before.finished, nil
+	if s := before.finished; s != nil {
+		if cfg.RetryErrors {
+			return r.retry(ctx, s.Lines, s)
+		}
+		return s, nil
 	}
-	r := &run{cfg: cfg, grader: g, in: in, out: out, enc: encoderFor(cfg.Out), start: start, tally: before.tally, kept: before.tally.total, at: before.upTo}
-	err = r.collect(ctx, newReader(in, before))
-	if e := out.close(); err == nil {
-		err = e
+	err = r.through(ctx, in, out, newReader(in, before), before.tally)
+	if err == nil && cfg.RetryErrors && r.kept > 0 {
+		return r.retry(ctx, r.kept, r.summary())
 	}
 	return r.summary(), err
+}
+
+// Each calls visit for every answer of cfg.In that can be graded, in order, and grades none. It returns the number of
+// lines that are not blank, and of those among them that cannot be understood.
+func Each(cfg Config, visit func(question string, a grade.Answer) error) (lines, bad int, err error) {
+	in, err := openInput(cfg)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer in.close()
+	if err := in.readHeader(); err != nil {
+		return 0, 0, err
+	}
+	err = newReader(in, &earlier{}).jobs(func(j *job) error {
+		lines++
+		if j.err != nil {
+			bad++
+			return nil
+		}
+		return visit(j.question, j.answer)
+	})
+	return lines, bad, err
 }
 
 // run is one batch on its way.
@@ -105,10 +145,23 @@ type run struct {
 	enc    encoder
 	start  time.Time
 
+	turn  sync.Mutex // held by the worker that waits for the next answer
+	spent bool       // guarded by turn: MaxCost is reached
+
 	tally tally
 	kept  int          // lines that were there before
 	lines bytes.Buffer // encoded and not written yet
 	at    mark         // behind the last line in tally
+}
+
+// through grades what rd reads of in, and writes it to out behind what is there.
+func (r *run) through(ctx context.Context, in *input, out sink, rd *reader, before tally) error {
+	r.in, r.out, r.tally, r.kept, r.at = in, out, before, before.total, rd.upTo
+	err := r.collect(ctx, rd)
+	if e := out.close(); err == nil {
+		err = e
+	}
+	return err
 }
 
 // job is one line between reading and writing. Its worker sets the fields below done and then closes it.
@@ -120,12 +173,13 @@ type job struct {
 	line      []byte
 	outcome   outcome
 	cancelled bool // given up for the context's sake: there is nothing to write
+	unpaid    bool // not begun, because MaxCost is reached: neither is anything behind it
 }
 
 func (j *job) graded() bool {
 	select {
 	case <-j.done:
-		return !j.cancelled
+		return !j.cancelled && !j.unpaid
 	default:
 		return false
 	}
@@ -149,7 +203,7 @@ func (r *run) collect(ctx context.Context, rd *reader) error {
 	}
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
-	if r.kept == 0 {
+	if r.out.empty() {
 		r.lines.Write(r.enc.header())
 	}
 	r.progress()
@@ -166,8 +220,14 @@ func (r *run) collect(ctx context.Context, rd *reader) error {
 			}
 			head = j
 		case <-done:
-			if head.cancelled { // ctx has ended: its case is next
+			switch {
+			case head.cancelled: // ctx has ended: its case is next
 				continue
+			case head.unpaid: // and everything before it is written
+				if err := r.flush(); err != nil {
+					return err
+				}
+				return ErrMaxCost
 			}
 			if err := r.add(head); err != nil {
 				return err
@@ -251,22 +311,54 @@ func (r *run) progress() {
 	r.cfg.Progress(r.summary(), min(share, 1))
 }
 
-func (r *run) summary() *Summary { return r.tally.summary(r.kept, time.Since(r.start)) }
+func (r *run) summary() *Summary {
+	s := r.tally.summary(r.kept, time.Since(r.start))
+	if r.cfg.Usage != nil {
+		spent, saved := r.cfg.Usage()
+		s.Spent, s.Saved = UsageOf(spent), UsageOf(saved)
+	}
+	return s
+}
 
-// work grades what comes until there is no more, or ctx ends.
+// work grades what comes until there is no more, ctx ends or the money is spent.
 func (r *run) work(ctx context.Context, work <-chan *job) {
 	for {
-		select {
-		case j, ok := <-work:
-			if !ok {
-				return
-			}
-			r.grade(ctx, j)
-			close(j.done)
-		case <-ctx.Done():
+		j := r.next(ctx, work)
+		if j == nil {
 			return
 		}
+		if !j.unpaid {
+			r.grade(ctx, j)
+		}
+		close(j.done)
 	}
+}
+
+// next waits for the next answer, one worker at a time, so that what is begun has no gap where the money ran out. It
+// returns nil when there is nothing more to do.
+func (r *run) next(ctx context.Context, work <-chan *job) *job {
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	if r.spent {
+		return nil
+	}
+	select {
+	case j := <-work: // nil once it is closed
+		if j != nil && r.overspent() {
+			j.unpaid, r.spent = true, true
+		}
+		return j
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+func (r *run) overspent() bool {
+	if r.cfg.MaxCost <= 0 || r.cfg.Usage == nil {
+		return false
+	}
+	spent, _ := r.cfg.Usage()
+	return spent.Cost >= r.cfg.MaxCost
 }
 
 func (r *run) grade(ctx context.Context, j *job) {
@@ -304,19 +396,8 @@ func (r *run) critique(ctx context.Context, j *job) (c *grade.Critique, err erro
 			c, err = nil, fmt.Errorf("the engine failed on this answer: %v; please report it", p)
 		}
 	}()
-	start := time.Now()
-	if c, err = r.grader.Grade(ctx, j.question, j.answer); err != nil {
-		return nil, err
-	}
-	if t := &c.Timing; t.TotalMillis == 0 {
-		t.TotalMillis = millis(time.Since(start))
-		t.KeywordMillis = t.TotalMillis
-	}
-	return c, nil
+	return r.grader.Grade(ctx, j.question, j.answer)
 }
-
-// millis is a duration in milliseconds with three decimals.
-func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 func oneLine(err error) string {
 	return strings.Join(strings.Fields(strings.ToValidUTF8(err.Error(), "\uFFFD")), " ")

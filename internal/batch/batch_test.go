@@ -228,7 +228,7 @@ func TestFailedWrite(t *testing.T) {
 	in, err := openInput(b.cfg)
 	require.NoError(t, err)
 	defer in.close()
-	out, _, err := openSink(b.cfg, in)
+	out, _, err := openSink(t.Context(), b.cfg, in)
 	require.NoError(t, err)
 	disk := out.(*target)
 	at := make([]mark, 50)

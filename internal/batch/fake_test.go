@@ -23,6 +23,7 @@ var update = flag.Bool("update", false, "write golden files")
 // fake scores an answer by its length.
 type fake struct {
 	calls atomic.Int32
+	down  atomic.Bool // the judge, which texts that begin with j need
 	hook  func(ctx context.Context, id string, a grade.Answer) error
 }
 
@@ -43,6 +44,9 @@ func (f *fake) Grade(ctx context.Context, id string, a grade.Answer) (*grade.Cri
 	case strings.TrimSpace(a.Text) == "":
 		return &grade.Critique{QuestionID: "tea", State: grade.Ungradable, Mode: grade.ModeKeywords, Reasons: []grade.Reason{grade.ReasonEmpty},
 			Summary: "There is no answer to grade.", Timing: grade.Timing{TotalMillis: 0.1, KeywordMillis: 0.1}}, nil
+	}
+	if f.down.Load() && strings.HasPrefix(a.Text, "j") {
+		return &grade.Critique{QuestionID: "tea", State: grade.Degraded, Mode: grade.ModeKeywords, Reasons: []grade.Reason{grade.ReasonJudgeTimeout}}, nil
 	}
 	value := float64(len(a.Text) % 100)
 	return &grade.Critique{

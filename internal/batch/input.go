@@ -125,20 +125,22 @@ func csvFields(rec record) ([]string, error) {
 // reader turns the input into jobs.
 type reader struct {
 	in     *input
-	kept   int                 // records that have their line of output already
-	upTo   mark                // what an earlier run read
-	proven bool                // the input is the same up to there
-	ids    map[uint64]struct{} // the first 64 bits of the SHA-256 of every id
+	wanted func(n int) (bool, error) // whether the record of that number, from 1, is to be graded; asked once for each
+	upTo   mark                      // what an earlier run read
+	proven bool                      // the input is the same up to there
+	ids    map[uint64]struct{}       // the first 64 bits of the SHA-256 of every id
 
 	end mark  // behind everything, once pending is closed
 	err error // why the input ended early, once pending is closed
 }
 
 func newReader(in *input, before *earlier) *reader {
-	return &reader{in: in, kept: before.tally.total, upTo: before.upTo, proven: before.upTo == mark{}, ids: map[uint64]struct{}{}}
+	kept := before.tally.total
+	return &reader{in: in, upTo: before.upTo, proven: before.upTo == mark{}, ids: map[uint64]struct{}{},
+		wanted: func(n int) (bool, error) { return n > kept, nil }}
 }
 
-// read sends a job for every record that has no line of output yet, in order, to pending and to work, and closes both.
+// read sends a job for every record that is wanted, in order, to pending and to work, and closes both.
 // Nothing is sent before it is certain that the input is the one of the earlier run.
 func (r *reader) read(ctx context.Context, pending, work chan<- *job) {
 	r.err = r.jobs(func(j *job) error {
@@ -176,7 +178,11 @@ func (r *reader) jobs(send func(*job) error) error {
 		}
 		j := &job{entry: r.in.entry(rec), at: rec.at, done: make(chan struct{})}
 		r.claim(&j.entry)
-		if rec.at.Records > r.kept {
+		wanted, err := r.wanted(rec.at.Records)
+		if err != nil {
+			return err
+		}
+		if wanted {
 			held = append(held, j)
 		}
 		r.proven = r.proven || rec.at == r.upTo

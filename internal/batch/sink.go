@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,8 @@ import (
 
 // sink is where lines of output go.
 type sink interface {
+	// empty reports whether the header of a table has to come first.
+	empty() bool
 	// write appends whole lines; at is the place in the input behind the last of them.
 	write(lines []byte, at mark) error
 	// finish makes the output final; end is the end of the input.
@@ -36,10 +39,11 @@ type earlier struct {
 const (
 	partialSuffix = ".partial"
 	metaSuffix    = ".meta.json"
+	retrySuffix   = ".retry"
 )
 
 // openSink opens cfg.Out and takes up what is there. Nothing is touched if it refuses.
-func openSink(cfg Config, in *input) (sink, *earlier, error) {
+func openSink(ctx context.Context, cfg Config, in *input) (sink, *earlier, error) {
 	fresh := &earlier{tally: newTally()}
 	if cfg.Out == stream {
 		if cfg.Resume {
@@ -48,18 +52,18 @@ func openSink(cfg Config, in *input) (sink, *earlier, error) {
 		if f, ok := cfg.Stdout.(*os.File); ok && in.isFile(f.Stat()) {
 			return nil, nil, refusef("standard output is the input file; choose another file")
 		}
-		return pipe{cfg.Stdout}, fresh, nil
+		return pipe{cfg.Stdout}, fresh, cfg.ready(ctx)
 	}
-	for _, name := range []string{cfg.Out, cfg.Out + partialSuffix, cfg.Out + metaSuffix} {
+	for _, name := range []string{cfg.Out, cfg.Out + partialSuffix, cfg.Out + metaSuffix, cfg.Out + retrySuffix} {
 		if in.isFile(os.Stat(name)) {
 			return nil, nil, refusef("%s is the input file; choose another --out", name)
 		}
 	}
-	t := &target{out: cfg.Out, enc: encoderFor(cfg.Out), settings: settings(cfg), hash: sha256.New()}
+	t := newTarget(cfg)
 	info, err := os.Stat(cfg.Out)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		e, err := t.open(cfg.Resume)
+		e, err := t.open(ctx, cfg)
 		return t, e, err
 	case err != nil:
 		return nil, nil, refusef("write %s: %s", cfg.Out, reason(err))
@@ -73,9 +77,9 @@ func openSink(cfg Config, in *input) (sink, *earlier, error) {
 		if err != nil {
 			return nil, nil, refusef("write %s: %s", cfg.Out, reason(err))
 		}
-		return pipe{f}, fresh, nil
+		return pipe{f}, fresh, cfg.ready(ctx)
 	}
-	done, err := t.done(in, cfg.Resume)
+	done, err := t.done(in, cfg.Resume || cfg.RetryErrors)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -85,6 +89,13 @@ func openSink(cfg Config, in *input) (sink, *earlier, error) {
 // isFile reports whether the input is the file that info describes, by whatever name or link.
 func (in *input) isFile(info os.FileInfo, err error) bool {
 	return err == nil && in.info != nil && info.Mode().IsRegular() && os.SameFile(in.info, info)
+}
+
+func (cfg Config) ready(ctx context.Context) error {
+	if cfg.Ready == nil {
+		return nil
+	}
+	return cfg.Ready(ctx)
 }
 
 func settings(cfg Config) map[string]string {
@@ -102,6 +113,8 @@ func formatName(file string) string {
 
 // pipe is a sink that cannot be resumed.
 type pipe struct{ w io.Writer }
+
+func (p pipe) empty() bool { return true }
 
 func (p pipe) write(lines []byte, _ mark) error {
 	_, err := p.w.Write(lines)
@@ -128,6 +141,10 @@ type target struct {
 	size     int64
 }
 
+func newTarget(cfg Config) *target {
+	return &target{out: cfg.Out, enc: encoderFor(cfg.Out), settings: settings(cfg), hash: sha256.New()}
+}
+
 // meta is the file beside the output.
 type meta struct {
 	Settings map[string]string `json:"settings"`
@@ -136,6 +153,9 @@ type meta struct {
 	// Output describes the finished file.
 	Output  *content `json:"output,omitempty"`
 	Summary *Summary `json:"summary,omitempty"`
+	// Retry is the number of lines, from the first, among which the retry file takes the place of those that failed.
+	// Without it, a retry file is a leftover.
+	Retry int `json:"retry,omitempty"`
 }
 
 // content is a file by its bytes.
@@ -145,6 +165,8 @@ type content struct {
 }
 
 func (t *target) partial() string { return t.out + partialSuffix }
+
+func (t *target) retried() string { return t.out + retrySuffix }
 
 func (t *target) readMeta() (*meta, error) {
 	data, err := os.ReadFile(t.out + metaSuffix)
@@ -181,19 +203,25 @@ func (t *target) writeMeta(m meta, sync bool) error {
 }
 
 // open starts the partial file, or takes it up.
-func (t *target) open(resume bool) (*earlier, error) {
+func (t *target) open(ctx context.Context, cfg Config) (*earlier, error) {
 	e := &earlier{tally: newTally()}
 	info, err := os.Stat(t.partial())
 	left := err == nil && info.Size() > 0
-	if left && !resume {
+	if left && !cfg.Resume {
 		return nil, refusef("%s is what an interrupted run left; add --resume to take it up, or delete it to begin again", t.partial())
 	}
 	if left {
 		if e, err = t.takeUp(); err != nil {
 			return nil, err
 		}
-	} else if err := t.writeMeta(meta{}, false); err != nil {
-		return nil, refusef("write %s: %s; choose an --out in a folder that can be written", t.out, reason(err))
+	}
+	if err := cfg.ready(ctx); err != nil {
+		return nil, err
+	}
+	if !left {
+		if err := t.writeMeta(meta{}, false); err != nil {
+			return nil, refusef("write %s: %s; choose an --out in a folder that can be written", t.out, reason(err))
+		}
 	}
 	if t.file, err = os.OpenFile(t.partial(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o666); err != nil {
 		return nil, refusef("write %s: %s; choose an --out in a folder that can be written", t.partial(), reason(err))
@@ -294,7 +322,7 @@ func (t *target) done(in *input, resume bool) (*Summary, error) {
 	if err != nil {
 		return refuse("cannot be read: %s", reason(err))
 	}
-	if is != *m.Output {
+	if is != *m.Output && !t.renamed(*m.Output) {
 		return refuse("is not as it was when it was finished")
 	}
 	if what := changed(m.Settings, t.settings); what != "" {
@@ -312,8 +340,15 @@ func (t *target) done(in *input, resume bool) (*Summary, error) {
 	if end := in.source.mark(); end != m.Input {
 		return refuse("was made from another input: %s had %d answers then and has changed", in.name, m.Input.Records)
 	}
-	m.Summary.Kept, m.Summary.Seconds, m.Summary.Unchanged = m.Summary.Lines, 0, true
-	return m.Summary, nil
+	s := m.Summary
+	s.Kept, s.Seconds, s.Unchanged, s.Spent, s.Saved = s.Lines, 0, true, nil, nil
+	return s, nil
+}
+
+// renamed gives the output the content that a retry had finished when it was killed just before its last step.
+func (t *target) renamed(want content) bool {
+	is, err := contentOf(t.partial())
+	return err == nil && is == want && os.Rename(t.partial(), t.out) == nil
 }
 
 func contentOf(name string) (content, error) {
@@ -328,6 +363,8 @@ func contentOf(name string) (content, error) {
 	h.Sum(c.SHA256[:0])
 	return c, err
 }
+
+func (t *target) empty() bool { return t.size == 0 }
 
 func (t *target) write(lines []byte, at mark) error {
 	if err := t.writeMeta(meta{Input: at}, false); err != nil {

@@ -24,6 +24,28 @@ type Summary struct {
 	Bands map[string]int `json:"bands"`
 	// Seconds that this run took.
 	Seconds float64 `json:"seconds"`
+	// Spent is what the judge's calls of this run cost, failed ones included, Saved what the cache spared it. Both are
+	// absent without a judge.
+	Spent *Usage `json:"spent,omitempty"`
+	Saved *Usage `json:"saved,omitempty"`
+}
+
+// Usage is what calls of a judge come to, as in critiques. Cost is absent where it is not known.
+type Usage struct {
+	Requests     int      `json:"requests"`
+	InputTokens  int      `json:"inputTokens"`
+	OutputTokens int      `json:"outputTokens"`
+	Cost         *float64 `json:"cost,omitempty"`
+}
+
+// UsageOf converts what a judge counted.
+func UsageOf(u grade.Usage) *Usage {
+	out := &Usage{Requests: u.Requests, InputTokens: u.InputTokens, OutputTokens: u.OutputTokens}
+	if u.CostKnown {
+		cost := math.Round(u.Cost*1e6) / 1e6
+		out.Cost = &cost
+	}
+	return out
 }
 
 // Scores sums up scores. Mean and median are absent where there is none.

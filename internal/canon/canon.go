@@ -5,7 +5,10 @@
 // It is pure: no clock, no I/O, no knowledge of questions beyond the Lexicon it is given. The main entry is Read.
 package canon
 
-import "unicode/utf8"
+import (
+	"slices"
+	"unicode/utf8"
+)
 
 // Break tells what separates a token from the one before it.
 type Break uint8
@@ -81,26 +84,59 @@ type Text struct {
 	Sentences []Sentence
 	Hidden    int // zero-width, tag and bidirectional characters that were dropped
 	Words     int // words as written, fillers included
+
+	lex *Lexicon
 }
 
 // Read turns source into canonical tokens under the words and aliases of lex. Invalid UTF-8 is skipped. Equal input
 // gives equal output; Read is safe for concurrent use.
 func Read(source string, lex *Lexicon) *Text {
-	raw, hidden := scan(source)
-	words := len(raw)
-	raw = expandContractions(raw)
-	raw = lex.replaceAliases(raw)
-	raw = dropFillers(raw)
-	raw = joinLetters(raw, lex)
-	raw = joinNumbers(raw)
-	raw = lex.joinCompounds(raw)
-	t := &Text{Source: source, Hidden: hidden, Words: words}
-	t.Tokens = make([]Token, len(raw))
-	for i := range raw {
-		t.Tokens[i] = lex.token(&raw[i])
+	b := lex.begin()
+	defer lex.end(b)
+	words, hidden := lex.scan(b.words[:0], source)
+	t, ok := lex.texts.Get().(*Text)
+	if !ok {
+		t = &Text{lex: lex}
+	}
+	t.Source, t.Hidden, t.Words = source, hidden, len(words)
+	words = lex.expandContractions(words)
+	words, spare := lex.replaceAliases(words, b.spare)
+	words = lex.joinLetters(dropFillers(words))
+	words = lex.joinNumbers(words)
+	b.words, b.spare = words, lex.joinCompounds(words, spare[:0])
+	t.Tokens = slices.Grow(t.Tokens, len(b.spare))
+	for i := range b.spare {
+		t.Tokens = append(t.Tokens, b.spare[i].token())
 	}
 	t.cutSentences()
 	return t
+}
+
+// Release hands the memory of the text back to its lexicon. Nobody may use the text afterwards.
+func (t *Text) Release() {
+	t.Source, t.Tokens, t.Sentences = "", t.Tokens[:0], t.Sentences[:0]
+	t.lex.texts.Put(t)
+}
+
+// buffers are what the stages of one Read work in.
+type buffers struct{ words, spare []raw }
+
+func (l *Lexicon) begin() *buffers {
+	l.mu.RLock()
+	if !l.sealed {
+		l.mu.RUnlock()
+		l.seal()
+		l.mu.RLock()
+	}
+	if b, ok := l.buffers.Get().(*buffers); ok {
+		return b
+	}
+	return &buffers{}
+}
+
+func (l *Lexicon) end(b *buffers) {
+	l.mu.RUnlock()
+	l.buffers.Put(b)
 }
 
 // Quote returns the original text between the first and the last of the given tokens (inclusive).

@@ -22,8 +22,12 @@ type Lexicon struct {
 	prefixes   []prefix
 	splits     map[string][]string // "nexttick" -> next, tick
 
-	mu   sync.RWMutex
-	memo map[string]memoEntry
+	mu        sync.RWMutex // guards memo, while texts are read
+	memo      map[string]*wordInfo
+	sealed    bool     // a text was read since the last pattern
+	compounds []string // long words of the vocabulary, sorted
+	buffers   sync.Pool
+	texts     sync.Pool
 }
 
 type prefix struct {
@@ -37,29 +41,20 @@ type aliasEntry struct {
 	alias *Alias
 }
 
-type memoEntry struct {
-	stem string
-	ids  []int32
-}
-
-// memoLimit bounds the memory of one lexicon: words seen in answers, with their stems.
-const memoLimit = 20000
-
 // NewLexicon returns an empty lexicon that replaces the given aliases.
 func NewLexicon(aliases []Alias) *Lexicon {
 	l := &Lexicon{aliases: map[string][]aliasEntry{}, vocabulary: map[string]bool{}, stems: map[string]int32{},
-		splits: map[string][]string{}, memo: map[string]memoEntry{}}
+		splits: map[string][]string{}, memo: map[string]*wordInfo{}}
 	for i := range aliases {
 		a := &aliases[i]
-		heard := words(a.Heard)
-		means, _ := scan(a.Means)
-		means = dropFillers(expandContractions(means))
+		heard := l.words(a.Heard)
+		means := l.read(a.Means)
 		if len(heard) == 0 || len(means) == 0 {
 			continue
 		}
 		for j := range means {
 			if !means[j].isNum {
-				l.vocabulary[means[j].word] = true
+				l.vocabulary[means[j].text] = true
 			}
 		}
 		l.learnSplits(means)
@@ -71,23 +66,29 @@ func NewLexicon(aliases []Alias) *Lexicon {
 	return l
 }
 
-func words(s string) []string {
-	tokens, _ := scan(s)
-	tokens = expandContractions(tokens)
+func (l *Lexicon) words(s string) []string {
+	tokens, _ := l.scan(nil, s)
+	tokens = l.expandContractions(tokens)
 	out := make([]string, len(tokens))
 	for i := range tokens {
-		out[i] = tokens[i].word
+		out[i] = tokens[i].text
 	}
 	return out
 }
 
+// read returns the words of a pattern before any of them is joined.
+func (l *Lexicon) read(pattern string) []raw {
+	tokens, _ := l.scan(nil, pattern)
+	return dropFillers(l.expandContractions(tokens))
+}
+
 // Prepare tells the lexicon the words of a pattern, before any Add, so that compounds come out alike in all patterns.
 func (l *Lexicon) Prepare(pattern string) {
-	tokens, _ := scan(pattern)
-	tokens = dropFillers(expandContractions(tokens))
+	l.unseal()
+	tokens := l.read(pattern)
 	for i := range tokens {
-		if !tokens[i].isNum && len(tokens[i].word) > 1 {
-			l.vocabulary[tokens[i].word] = true
+		if !tokens[i].isNum && len(tokens[i].text) > 1 {
+			l.vocabulary[tokens[i].text] = true
 		}
 	}
 	// letters that the author spelled out or wrote with a slash are one word: I/O
@@ -106,17 +107,17 @@ func (l *Lexicon) Prepare(pattern string) {
 
 func (l *Lexicon) learnSplits(tokens []raw) {
 	for i := range tokens {
-		joined := tokens[i].word
+		joined := tokens[i].text
 		for j := i + 1; j < len(tokens) && j < i+4; j++ {
-			if tokens[j].isNum || tokens[i].isNum || len(tokens[j].word) < 2 && !tokens[j].glued || freeWords[tokens[j].word] && !tokens[j].glued {
+			if tokens[j].isNum || tokens[i].isNum || !tokens[j].glued && (len(tokens[j].text) < 2 || tokens[j].is(isFree)) {
 				break
 			}
-			joined += tokens[j].word
+			joined += tokens[j].text
 			if len(joined) >= 5 {
 				if _, ok := l.splits[joined]; !ok {
 					parts := make([]string, 0, j-i+1)
 					for _, t := range tokens[i : j+1] {
-						parts = append(parts, t.word)
+						parts = append(parts, t.text)
 					}
 					l.splits[joined] = parts
 				}
@@ -138,32 +139,37 @@ type Term struct {
 // Add returns the words of a pattern's phrase as Read would see them. A word that ends in * stands for every word that
 // begins so.
 func (l *Lexicon) Add(phrase string, wildcard bool) []Term {
-	tokens, _ := scan(phrase)
-	tokens = l.replaceAliases(expandContractions(tokens))
-	tokens = joinLetters(dropFillers(tokens), l)
-	tokens = l.joinCompounds(joinNumbers(tokens))
+	l.unseal()
+	tokens, _ := l.scan(nil, phrase)
+	tokens, _ = l.replaceAliases(l.expandContractions(tokens), nil)
+	tokens = l.joinLetters(dropFillers(tokens))
+	tokens = l.joinCompounds(l.joinNumbers(tokens), nil)
 	out := make([]Term, len(tokens))
-	for i, t := range tokens {
-		out[i] = Term{ID: NoID, Word: t.word, Num: t.num, IsNum: t.isNum, Free: freeWords[t.word], Glued: t.glued}
+	for i := range tokens {
+		t := &tokens[i]
+		out[i] = Term{ID: NoID, Word: t.text, Num: t.num, IsNum: t.isNum, Free: t.is(isFree), Glued: t.glued}
 		switch {
 		case wildcard && i == len(tokens)-1:
-			if root, ok := strings.CutSuffix(t.word, "e"); ok && len(root) >= 4 { // close* means closing too
-				t.word = root
+			text := t.text
+			if root, ok := strings.CutSuffix(text, "e"); ok && len(root) >= 4 { // close* means closing too
+				text = root
 			}
-			out[i].ID = int32(len(l.stems) + len(l.prefixes))
+			out[i].ID = int32(l.Size())
 			for _, p := range l.prefixes {
-				if p.text == t.word {
+				if p.text == text {
 					out[i].ID = p.id
 				}
 			}
-			l.prefixes = append(l.prefixes, prefix{t.word, out[i].ID})
-		case t.isNum && t.word != "one":
+			l.prefixes = append(l.prefixes, prefix{text, out[i].ID})
+		case t.isNum && t.text != "one":
 		default:
-			s := stem(t.word)
-			id, ok := l.stems[s]
+			if t.stem == "" {
+				t.stem = stem(t.text)
+			}
+			id, ok := l.stems[t.stem]
 			if !ok {
-				id = int32(len(l.stems) + len(l.prefixes))
-				l.stems[s] = id
+				id = int32(l.Size())
+				l.stems[t.stem] = id
 			}
 			out[i].ID = id
 		}
@@ -174,76 +180,50 @@ func (l *Lexicon) Add(phrase string, wildcard bool) []Term {
 // Size is one more than the highest ID given out.
 func (l *Lexicon) Size() int { return len(l.stems) + len(l.prefixes) }
 
-func (l *Lexicon) token(r *raw) Token {
-	t := Token{Start: r.start, End: r.end, Word: r.word, Num: r.num, IsNum: r.isNum, Alias: r.alias, Break: r.brk, Comma: r.comma, Arrow: r.arrow,
-		Quoted: r.quoted, Free: freeWords[r.word], Func: funcWords[r.word] || fillers[r.word]}
-	if r.isNum && r.word != "one" {
-		t.Stem = r.word
-		return t
+// token writes a word of the text as others see it.
+func (r *raw) token() Token {
+	t := Token{Start: int(r.start), End: int(r.end), Word: r.text, Stem: r.text, Num: r.num, IsNum: r.isNum, Alias: r.alias, Break: r.brk,
+		Comma: r.comma, Arrow: r.arrow, Quoted: r.quoted, Free: r.is(isFree), Func: r.is(isFunction | isFiller)}
+	if !r.isNum || r.text == "one" {
+		t.Stem, t.IDs = r.stem, r.ids
 	}
-	e := l.lookup(r.word)
-	t.Stem, t.IDs = e.stem, e.ids
 	return t
 }
 
-func (l *Lexicon) lookup(word string) memoEntry {
-	l.mu.RLock()
-	e, ok := l.memo[word]
-	l.mu.RUnlock()
-	if ok {
-		return e
-	}
-	e.stem = stem(word)
-	if id, ok := l.stems[e.stem]; ok {
-		e.ids = append(e.ids, id)
-	}
-	for _, p := range l.prefixes {
-		if strings.HasPrefix(word, p.text) && !slices.Contains(e.ids, p.id) {
-			e.ids = append(e.ids, p.id)
-		}
-	}
-	l.mu.Lock()
-	if len(l.memo) < memoLimit {
-		l.memo[strings.Clone(word)] = e
-	}
-	l.mu.Unlock()
-	return e
-}
-
-// replaceAliases puts what was meant in the place of what was heard; the longest alias wins, and its words are locked.
-func (l *Lexicon) replaceAliases(in []raw) []raw {
-	var out []raw
+// replaceAliases puts what was meant in the place of what was heard; the longest alias wins, and its words are locked. It
+// returns the words and the slice that is free then, of in and spare.
+func (l *Lexicon) replaceAliases(in, spare []raw) (out, free []raw) {
+	next := 0 // in[:next] is in out
 	for i := 0; i < len(in); {
-		e := l.aliasAt(in, i)
+		e := aliasAt(in, i)
 		if e == nil {
-			if out != nil {
-				out = append(out, in[i])
-			}
 			i++
 			continue
 		}
-		if out == nil {
-			out = append(make([]raw, 0, len(in)+8), in[:i]...)
+		if next == 0 {
+			out = spare[:0]
 		}
+		out = append(out, in[next:i]...)
 		last := i + len(e.heard) - 1
-		for j, m := range e.means {
-			t := in[i]
-			t.end, t.word, t.num, t.isNum, t.alias, t.locked = in[last].end, m.word, m.num, m.isNum, e.alias, true
+		for j := range e.means {
+			m, t := &e.means[j], in[i]
+			t.end, t.wordInfo, t.num, t.isNum, t.alias, t.locked = in[last].end, l.word(m.text), m.num, m.isNum, e.alias, true
 			if j > 0 {
 				t.brk, t.comma, t.glued = BreakNone, false, m.glued
 			}
 			out = append(out, t)
 		}
 		i = last + 1
+		next = i
 	}
-	if out == nil {
-		return in
+	if next == 0 {
+		return in, spare
 	}
-	return out
+	return append(out, in[next:]...), in
 }
 
-func (l *Lexicon) aliasAt(in []raw, i int) *aliasEntry {
-	entries := l.aliases[in[i].word]
+func aliasAt(in []raw, i int) *aliasEntry {
+	entries := in[i].aliases
 next:
 	for k := range entries {
 		e := &entries[k]
@@ -251,7 +231,7 @@ next:
 			continue
 		}
 		for j, w := range e.heard {
-			if in[i+j].word != w || in[i+j].locked || j > 0 && in[i+j].brk >= BreakSentence {
+			if in[i+j].text != w || in[i+j].locked || j > 0 && in[i+j].brk >= BreakSentence {
 				continue next
 			}
 		}
@@ -263,40 +243,31 @@ next:
 // standsAlone are the words that are no part of a compound: "no body" is not nobody.
 var standsAlone = set("no not any some every the an")
 
-// joinCompounds writes compounds the way the patterns do: "time out" as timeout, "nexttick" as next tick.
-func (l *Lexicon) joinCompounds(in []raw) []raw {
-	var buf [64]byte
-	out := make([]raw, 0, len(in)+4)
+// joinCompounds writes compounds the way the patterns do: "time out" as timeout, "nexttick" as next tick. It appends to
+// out.
+func (l *Lexicon) joinCompounds(in, out []raw) []raw {
 	for i := 0; i < len(in); i++ {
-		t := in[i]
+		t := &in[i]
 		if t.isNum {
-			out = append(out, t)
+			out = append(out, *t)
 			continue
 		}
-		if i+1 < len(in) && t.locked == in[i+1].locked && !in[i+1].isNum && in[i+1].brk == BreakNone && len(t.word)+len(in[i+1].word) <= len(buf) && len(t.word) > 1 && len(in[i+1].word) > 1 && !standsAlone[t.word] {
-			b := append(append(buf[:0], t.word...), in[i+1].word...)
-			if len(b) >= 6 && (l.vocabulary[string(b)] || b[len(b)-1] == 's' && l.vocabulary[string(b[:len(b)-1])]) {
-				t.word, t.end = string(b), in[i+1].end
-				out = append(out, t)
+		if t.begins && i+1 < len(in) {
+			if w := l.compound(t, &in[i+1]); w != nil {
+				out = append(out, *t)
+				joined := &out[len(out)-1]
+				joined.wordInfo, joined.end = w, in[i+1].end
 				i++
 				continue
 			}
 		}
-		parts, ok := l.splits[t.word]
-		if !ok || l.vocabulary[t.word] {
-			if single, plural := strings.CutSuffix(t.word, "s"); plural && !l.vocabulary[t.word] && !l.vocabulary[single] {
-				parts, ok = l.splits[single]
-			} else {
-				ok = false
-			}
-		}
-		if !ok {
-			out = append(out, t)
+		if t.parts == nil {
+			out = append(out, *t)
 			continue
 		}
-		for j, p := range parts {
-			u := t
-			u.word = p
+		for j, p := range t.parts {
+			u := *t
+			u.wordInfo = l.word(p)
 			if j > 0 {
 				u.brk, u.comma, u.glued = BreakNone, false, true
 			}
@@ -304,6 +275,20 @@ func (l *Lexicon) joinCompounds(in []raw) []raw {
 		}
 	}
 	return out
+}
+
+// compound returns the word that a and b make together, or nil.
+func (l *Lexicon) compound(a, b *raw) *wordInfo {
+	var buf [64]byte
+	if a.locked != b.locked || b.isNum || b.brk != BreakNone || len(a.text)+len(b.text) > len(buf) || len(a.text) < 2 || len(b.text) < 2 || a.is(isAlone) {
+		return nil
+	}
+	joined := append(append(buf[:0], a.text...), b.text...)
+	n := len(joined)
+	if n >= compoundMin && (l.vocabulary[string(joined)] || joined[n-1] == 's' && l.vocabulary[string(joined[:n-1])]) {
+		return l.word(string(joined))
+	}
+	return nil
 }
 
 // Spell returns the stem, or the beginning with an asterisk, that an ID stands for.

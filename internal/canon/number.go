@@ -1,6 +1,7 @@
 package canon
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -57,26 +58,29 @@ func scanFigure(w string) (Number, bool) {
 	return Number{}, false
 }
 
-// joinNumbers makes one token of number words and their unit: "sixteen kilobytes", "four twenty nine", "1 ms".
-func joinNumbers(in []raw) []raw {
-	any := false
-	for i := range in {
-		if _, word := smallNumbers[in[i].word]; word || in[i].isNum || versionFigure(in[i].word) {
-			any = true
-			break
-		}
-		if _, mult := multipliers[in[i].word]; mult {
-			any = true
-			break
-		}
+// longestUnit is the length of the longest unit, "microseconds".
+const longestUnit = 12
+
+// writtenUnit reports whether w is a unit in any mix of cases.
+func writtenUnit(w string) bool {
+	if len(w) > longestUnit {
+		return false
 	}
-	if !any {
+	_, unit := units[strings.ToLower(w)]
+	return unit
+}
+
+// joinNumbers makes one token of number words and their unit: "sixteen kilobytes", "four twenty nine", "1 ms".
+func (l *Lexicon) joinNumbers(in []raw) []raw {
+	begins := func(t raw) bool { return t.isNum || t.is(beginsNumbers) }
+	first := slices.IndexFunc(in, begins)
+	if first < 0 {
 		return in
 	}
-	out := in[:0]
-	for i := 0; i < len(in); {
+	out := in[:first]
+	for i := first; i < len(in); {
 		t := in[i]
-		if t.locked {
+		if t.locked || !begins(t) {
 			out = append(out, t)
 			i++
 			continue
@@ -88,15 +92,15 @@ func joinNumbers(in []raw) []raw {
 			continue
 		}
 		t.num, t.isNum, t.end = Number{v, unit, kilo}, true, in[next-1].end
-		if next-i > 1 || t.word != "one" {
-			t.word = strconv.FormatFloat(v, 'f', -1, 64)
+		if next-i > 1 || t.text != "one" {
+			t.wordInfo = l.word(strconv.FormatFloat(v, 'f', -1, 64))
 		}
 		out = append(out, t)
 		i = next
 	}
 	for i := range out { // "50 to 100 KB": the unit counts for both
 		if out[i].isNum && out[i].num.Unit == UnitNone && i+2 < len(out) && out[i+2].isNum && out[i+2].num.Unit != UnitNone &&
-			(out[i+1].word == "to" || out[i+1].word == "or" || out[i+1].word == "and") {
+			(out[i+1].text == "to" || out[i+1].text == "or" || out[i+1].text == "and") {
 			out[i].num = scaleLike(out[i].num.Value, out[i+2])
 		} else if out[i].isNum && out[i].num.Unit == UnitNone && i+1 < len(out) && out[i+1].isNum && out[i+1].glued && out[i+1].num.Unit != UnitNone {
 			out[i].num = scaleLike(out[i].num.Value, out[i+1])
@@ -139,12 +143,12 @@ func numberAt(in []raw, i int) (v float64, unit Unit, kilo bool, next int, ok bo
 	case in[i].isNum:
 		v, unit, kilo, ok = in[i].num.Value, in[i].num.Unit, in[i].num.Kilo, true
 		i++
-		if adjacent(i) && in[i].isNum && in[i].word == "000" && v < 1000 { // 100 000
+		if adjacent(i) && in[i].isNum && in[i].text == "000" && v < 1000 { // 100 000
 			v *= 1000
 			i++
 		}
-	case versionFigure(in[i].word):
-		f, err := strconv.ParseFloat(in[i].word[1:], 64)
+	case in[i].is(isVersion):
+		f, err := strconv.ParseFloat(in[i].text[1:], 64)
 		if err != nil {
 			return 0, 0, false, 0, false
 		}
@@ -155,48 +159,40 @@ func numberAt(in []raw, i int) (v float64, unit Unit, kilo bool, next int, ok bo
 	if !ok {
 		return 0, 0, false, 0, false
 	}
-	if adjacent(i) && unit == UnitNone && in[i].word == "point" && adjacent(i+1) {
-		if d, isSmall := smallNumbers[in[i+1].word]; isSmall && d < 10 {
+	if adjacent(i) && unit == UnitNone && in[i].text == "point" && adjacent(i+1) {
+		if in[i+1].is(isNumberWord) && in[i+1].small < 10 {
 			digits := "0."
 			i++
-			for adjacent(i) {
-				d, isSmall := smallNumbers[in[i].word]
-				if !isSmall {
-					break
-				}
-				digits += strconv.Itoa(int(d))
+			for adjacent(i) && in[i].is(isNumberWord) {
+				digits += strconv.Itoa(int(in[i].small))
 				i++
 			}
 			f, _ := strconv.ParseFloat(digits, 64)
 			v += f
 		} else if in[i+1].isNum {
-			f, err := strconv.ParseFloat("0."+in[i+1].word, 64)
+			f, err := strconv.ParseFloat("0."+in[i+1].text, 64)
 			if err == nil {
 				v += f
 				i += 2
 			}
 		}
 	}
-	for adjacent(i) && unit == UnitNone {
-		m, isMult := multipliers[in[i].word]
-		if !isMult {
-			break
-		}
-		v *= m
-		kilo = kilo || in[i].word == "k"
+	for adjacent(i) && unit == UnitNone && in[i].multiplier > 0 {
+		v *= in[i].multiplier
+		kilo = kilo || in[i].text == "k"
 		i++
 	}
 	// the 8 of UTF-8 counts nothing
 	if named := in[start].glued && start > 0 && !in[start-1].isNum; adjacent(i) && unit == UnitNone && !named {
-		w := in[i].word
+		w := in[i].text
 		// "one second" counts; "the second s" and a lone letter after a word do not
-		if u, isUnit := units[w]; isUnit && !(len(w) == 1 && !in[start].isNum) {
+		if u := in[i].unit; u.Unit != UnitNone && !(len(w) == 1 && !in[start].isNum) {
 			v, unit = v*u.Value, u.Unit
 			i++
-			if w == "milli" && adjacent(i) && (in[i].word == "seconds" || in[i].word == "second") {
+			if w == "milli" && adjacent(i) && (in[i].text == "seconds" || in[i].text == "second") {
 				i++
 			}
-		} else if w == "per" && adjacent(i+1) && in[i+1].word == "cent" {
+		} else if w == "per" && adjacent(i+1) && in[i+1].text == "cent" {
 			unit = UnitPercent
 			i += 2
 		}
@@ -209,8 +205,7 @@ func wordsToNumber(in []raw, i int) (v float64, next int, ok bool) {
 	start := i
 	total, cur, last := 0.0, 0.0, -1.0
 	for i < len(in) && !in[i].isNum && !in[i].locked && (i == start || in[i].brk == BreakNone) {
-		w := in[i].word
-		n, small := smallNumbers[w]
+		w, n, small := in[i].text, in[i].small, in[i].is(isNumberWord)
 		switch {
 		case small:
 			switch {
@@ -229,8 +224,8 @@ func wordsToNumber(in []raw, i int) (v float64, next int, ok bool) {
 			}
 			last = n
 		case w == "oh" && last >= 1 && last < 10 && i+1 < len(in):
-			d, isSmall := smallNumbers[in[i+1].word]
-			if !isSmall || d >= 10 {
+			d := in[i+1].small
+			if !in[i+1].is(isNumberWord) || d >= 10 {
 				return total + cur, i, true
 			}
 			cur = cur*100 + d
@@ -238,7 +233,7 @@ func wordsToNumber(in []raw, i int) (v float64, next int, ok bool) {
 			i++
 		case w == "hundred":
 			if last < 0 {
-				if i == start && (i == 0 || in[i-1].word != "a") {
+				if i == start && (i == 0 || in[i-1].text != "a") {
 					return 0, 0, false
 				}
 				cur = 1
@@ -247,15 +242,15 @@ func wordsToNumber(in []raw, i int) (v float64, next int, ok bool) {
 			last = 100
 		case w == "thousand" || w == "million" || w == "billion":
 			if last < 0 {
-				if i == 0 || in[i-1].word != "a" {
+				if i == 0 || in[i-1].text != "a" {
 					return 0, 0, false
 				}
 				cur = 1
 			}
-			total += cur * multipliers[w]
+			total += cur * in[i].multiplier
 			cur, last = 0, 1000
 		case w == "and" && (last == 100 || last == 1000) && i+1 < len(in):
-			if n, isSmall := smallNumbers[in[i+1].word]; !isSmall || n == 0 {
+			if in[i+1].small == 0 { // zero, or no number
 				return total + cur, i, true
 			}
 		default:

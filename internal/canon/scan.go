@@ -10,16 +10,16 @@ import (
 
 // raw is a token on its way through the stages.
 type raw struct {
-	start, end int
-	word       string // folded
+	*wordInfo
+	start, end int32
+	num        Number
+	alias      *Alias
 	brk        Break
 	comma      bool
 	glued      bool // nothing but an identifier's separator stands before it
 	quoted     bool
 	arrow      bool // an arrow or a greater-than sign stands before it
-	num        Number
 	isNum      bool
-	alias      *Alias
 	locked     bool // written by an alias: no stage changes it any more
 }
 
@@ -47,9 +47,11 @@ func wordRune(r rune) bool {
 // abbreviations end with a full stop that ends no sentence.
 var abbreviations = set("eg ie etc vs cf approx e g")
 
-// scan cuts the text into folded words, identifiers into their parts.
-func scan(s string) (tokens []raw, hidden int) {
-	tokens = make([]raw, 0, len(s)/5+4)
+// scan cuts the text into folded words, identifiers into their parts. It appends them to tokens.
+func (l *Lexicon) scan(tokens []raw, s string) (_ []raw, hidden int) {
+	if cap(tokens) == 0 {
+		tokens = make([]raw, 0, len(s)/5+4)
+	}
 	brk, comma, glue, quoted, arrow := BreakNone, false, false, false, false
 	sepStart := 0
 	for i := 0; i < len(s); {
@@ -71,7 +73,7 @@ func scan(s string) (tokens []raw, hidden int) {
 					i++
 				}
 				end := i >= len(s) || sentenceEnds(s[i:])
-				if end && (r != '.' || len(tokens) == 0 || !abbreviations[tokens[len(tokens)-1].word]) {
+				if end && (r != '.' || len(tokens) == 0 || !tokens[len(tokens)-1].is(isAbbreviation)) {
 					brk = max(brk, BreakSentence)
 				}
 			case '\n':
@@ -98,8 +100,8 @@ func scan(s string) (tokens []raw, hidden int) {
 					quoted = false
 				}
 			case '%':
-				if n := len(tokens); n > 0 && tokens[n-1].isNum && (tokens[n-1].end == i-1 || tokens[n-1].end == i-2 && s[i-2] == ' ') {
-					tokens[n-1].num.Unit, tokens[n-1].end = UnitPercent, i
+				if n := len(tokens); n > 0 && tokens[n-1].isNum && (int(tokens[n-1].end) == i-1 || int(tokens[n-1].end) == i-2 && s[i-2] == ' ') {
+					tokens[n-1].num.Unit, tokens[n-1].end = UnitPercent, int32(i)
 				}
 			}
 			continue
@@ -131,7 +133,7 @@ func scan(s string) (tokens []raw, hidden int) {
 			}
 			i += size
 		}
-		tokens = appendWord(tokens, s, start, i, raw{brk: brk, comma: comma, glued: glue && brk < BreakSentence, quoted: quoted, arrow: arrow})
+		tokens = l.appendWord(tokens, s, start, i, raw{brk: brk, comma: comma, glued: glue && brk < BreakSentence, quoted: quoted, arrow: arrow})
 		brk, comma, arrow, sepStart = BreakNone, false, false, i
 	}
 	return tokens, hidden
@@ -177,43 +179,31 @@ func thousands(s string) bool {
 }
 
 // appendWord folds s[start:end] and cuts it at camelCase humps; the first part carries the marks of proto.
-func appendWord(tokens []raw, s string, start, end int, proto raw) []raw {
+func (l *Lexicon) appendWord(tokens []raw, s string, start, end int, proto raw) []raw {
 	w := s[start:end]
 	if isDigit(w[0]) {
-		if num, ok := scanFigure(w); ok {
-			proto.start, proto.end, proto.word, proto.num, proto.isNum = start, end, strings.ToLower(w), num, true
-			return append(tokens, proto)
-		}
-	}
-	if _, unit := units[strings.ToLower(w)]; unit { // KiB is no camelCase
-		proto.start, proto.end, proto.word = start, end, strings.ToLower(w)
-		return append(tokens, proto)
-	}
-	ascii := true
-	for i := range len(w) {
-		if w[i] >= utf8.RuneSelf {
-			ascii = false
-			break
-		}
-	}
-	if !ascii {
-		proto.start, proto.end, proto.word = start, end, fold(w)
-		if proto.word == "" {
-			return tokens
-		}
-		return append(tokens, proto)
+		proto.num, proto.isNum = scanFigure(w)
 	}
 	from := 0
-	for i := 1; i <= len(w); i++ {
-		if i < len(w) && !hump(w, i) {
-			continue
+	if !proto.isNum && ascii(w) {
+		for i := 1; i < len(w); i++ {
+			if !hump(w, i) {
+				continue
+			}
+			if from == 0 && writtenUnit(w) { // KiB is no camelCase
+				break
+			}
+			proto.wordInfo, proto.start, proto.end = l.word(w[from:i]), int32(start+from), int32(start+i)
+			tokens = append(tokens, proto)
+			proto.brk, proto.comma, proto.glued, proto.arrow = BreakNone, false, true, false
+			from = i
 		}
-		proto.start, proto.end, proto.word = start+from, start+i, strings.ToLower(w[from:i])
-		tokens = append(tokens, proto)
-		proto.brk, proto.comma, proto.glued, proto.arrow = BreakNone, false, true, false
-		from = i
 	}
-	return tokens
+	proto.wordInfo, proto.start, proto.end = l.word(w[from:]), int32(start+from), int32(end)
+	if proto.text == "" { // nothing but hidden characters
+		return tokens
+	}
+	return append(tokens, proto)
 }
 
 // hump reports whether a new part of an identifier begins at w[i]: fooBar, HTTPServer.
@@ -232,6 +222,9 @@ func hump(w string, i int) bool {
 
 // fold brings letters of any width and case to one form (Unicode NFKC, lower case) and drops hidden characters.
 func fold(w string) string {
+	if ascii(w) {
+		return strings.ToLower(w)
+	}
 	w = norm.NFKC.String(w)
 	var b strings.Builder
 	for _, r := range w {

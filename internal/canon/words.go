@@ -1,6 +1,9 @@
 package canon
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 func set(words string) map[string]bool {
 	m := map[string]bool{}
@@ -81,31 +84,28 @@ func openContraction(w string) (first, second string, ok bool) {
 	return "", "", false
 }
 
-func expandContractions(in []raw) []raw {
-	n := 0
+// expandContractions opens contractions in place, from the end on.
+func (l *Lexicon) expandContractions(in []raw) []raw {
+	more := 0
 	for i := range in {
-		if _, second, ok := openContraction(in[i].word); ok && second != "" {
-			n++
+		if in[i].is(isContraction) && in[i].second != "" {
+			more++
 		}
 	}
-	out := in
-	if n > 0 {
-		out = make([]raw, 0, len(in)+n+8)
-	} else {
-		out = in[:0]
-	}
-	for _, t := range in {
-		first, second, ok := openContraction(t.word)
-		if !ok {
-			t.word = strings.Trim(t.word, "'")
-			out = append(out, t)
-			continue
+	out := slices.Grow(in, more)[:len(in)+more]
+	k := len(out)
+	for i := len(in) - 1; i >= 0; i-- {
+		t := out[i]
+		first, second := t.first, t.second
+		if t.is(isContraction) && second != "" {
+			k--
+			out[k] = t
+			out[k].wordInfo, out[k].brk, out[k].comma, out[k].glued = l.word(second), BreakNone, false, false
 		}
-		t.word = first
-		out = append(out, t)
-		if second != "" {
-			t.word, t.brk, t.comma, t.glued = second, BreakNone, false, false
-			out = append(out, t)
+		k--
+		out[k] = t
+		if t.is(isContraction | hasQuotes) {
+			out[k].wordInfo = l.word(first)
 		}
 	}
 	return out
@@ -122,9 +122,9 @@ func dropFillers(in []raw) []raw {
 		t.glued = t.glued || carry.glued
 		switch {
 		case t.locked:
-		case fillers[t.word], t.word == "you" && i+1 < len(in) && in[i+1].word == "know" && in[i+1].brk == BreakNone &&
-			(t.comma || i+2 < len(in) && in[i+2].comma || i > 0 && fillers[in[i-1].word] || i+2 < len(in) && fillers[in[i+2].word]):
-			if t.word == "you" {
+		case t.is(isFiller), t.text == "you" && i+1 < len(in) && in[i+1].text == "know" && in[i+1].brk == BreakNone &&
+			(t.comma || i+2 < len(in) && in[i+2].comma || i > 0 && in[i-1].is(isFiller) || i+2 < len(in) && in[i+2].is(isFiller)):
+			if t.text == "you" {
 				i++
 			}
 			if t.brk == BreakClause { // ", um," is a pause and no boundary
@@ -135,13 +135,13 @@ func dropFillers(in []raw) []raw {
 				in[i+1].brk, in[i+1].comma = BreakNone, false
 			}
 			continue
-		case separators[t.word] && i+1 < len(in) && t.brk < BreakSentence:
+		case t.is(isSeparator) && i+1 < len(in) && t.brk < BreakSentence:
 			carry = raw{glued: true}
-			if t.word == "dot" && in[i+1].word == "dot" {
+			if t.text == "dot" && in[i+1].text == "dot" {
 				i++
 			}
 			continue
-		case len(out) > 0 && out[len(out)-1].word == t.word && !(letter(&t) && t.word != "i" && t.word != "a") && !t.isNum && t.brk < BreakSentence && !t.glued:
+		case len(out) > 0 && out[len(out)-1].text == t.text && !(letter(&t) && t.text != "i" && t.text != "a") && !t.isNum && t.brk < BreakSentence && !t.glued:
 			carry = raw{brk: t.brk, comma: t.comma}
 			if t.brk == BreakClause { // "the, the"
 				carry = raw{}
@@ -158,7 +158,7 @@ func dropFillers(in []raw) []raw {
 const longestSpelling = 10
 
 // joinLetters joins letters that were spelled out: "u v", "I/O", "F, S".
-func joinLetters(in []raw, lex *Lexicon) []raw {
+func (l *Lexicon) joinLetters(in []raw) []raw {
 	out := in[:0]
 	for i := 0; i < len(in); {
 		if !letter(&in[i]) {
@@ -172,14 +172,16 @@ func joinLetters(in []raw, lex *Lexicon) []raw {
 		}
 		for i < j {
 			k := min(j, i+longestSpelling)
-			for k-i > 1 && !lex.vocabulary[spell(in[i:k])] { // the longest word that the bank knows
+			for k-i > 1 && !l.vocabulary[spell(in[i:k])] { // the longest word that the bank knows
 				k--
 			}
-			if k-i == 1 && j-i > 1 && in[i].word != "a" && in[i].word != "i" {
+			if k-i == 1 && j-i > 1 && in[i].text != "a" && in[i].text != "i" {
 				k = min(j, i+longestSpelling)
 			}
 			t := in[i]
-			t.word, t.end = spell(in[i:k]), in[k-1].end
+			if k-i > 1 {
+				t.wordInfo, t.end = l.word(spell(in[i:k])), in[k-1].end
+			}
 			out = append(out, t)
 			i = k
 		}
@@ -188,16 +190,16 @@ func joinLetters(in []raw, lex *Lexicon) []raw {
 }
 
 func letter(t *raw) bool {
-	return !t.locked && len(t.word) == 1 && t.word[0] >= 'a' && t.word[0] <= 'z'
+	return !t.locked && len(t.text) == 1 && t.text[0] >= 'a' && t.text[0] <= 'z'
 }
 
 func spell(letters []raw) string {
 	if len(letters) == 1 {
-		return letters[0].word
+		return letters[0].text
 	}
 	var b strings.Builder
 	for i := range letters {
-		b.WriteString(letters[i].word)
+		b.WriteString(letters[i].text)
 	}
 	return b.String()
 }

@@ -243,8 +243,7 @@ var (
 // yamlMistakes takes an error of the YAML library apart, in the words of a person who writes cases.
 func yamlMistakes(err error) []mistake {
 	texts := []string{err.Error()}
-	var typed *yaml.TypeError
-	if errors.As(err, &typed) {
+	if typed, ok := errors.AsType[*yaml.TypeError](err); ok {
 		texts = typed.Errors
 	}
 	var out []mistake
@@ -312,8 +311,9 @@ func decide(q *rubric.Question, r *check.Reading, target string) string {
 				return "asserted"
 			case check.Absent:
 				return "absent"
+			default:
+				return "rejected"
 			}
-			return "rejected"
 		}
 	}
 	return "unknown target"

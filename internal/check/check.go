@@ -7,6 +7,9 @@
 package check
 
 import (
+	"slices"
+	"sync"
+
 	"github.com/vivagrader/grader/internal/canon"
 )
 
@@ -69,6 +72,7 @@ type Program struct {
 	points         []pointCheck
 	misconceptions []node
 	habits         []habitCheck
+	readings       sync.Pool
 }
 
 type pointCheck struct {
@@ -98,63 +102,108 @@ func (p *Program) Lexicon() *canon.Lexicon { return p.lexicon }
 // Reading is an answer together with what polarity and the index say of it.
 type Reading struct {
 	Text     *canon.Text
+	places   []place // per token
 	scopes   []scope
-	cover    [][]uint16 // per token: scopes that cover it
-	slot     []int32    // by word ID: one more than its place in present, or 0
-	present  []present  // words of the checks that the text holds
+	denials  bool     // a scope negates or excludes
+	cover    []run    // per token: the scopes that cover it, a stretch of covering
+	covering []uint16 // indices into scopes
+	slot     []int32  // by word ID: one more than its place in present, or 0
+	present  []present
 	numbers  []int32
-	identity []int32 // 0, 1, 2, ...
-	arena    []int32
-	slab     []match
+	indexed  []int32   // tokens by word
+	identity []int32   // 0, 1, 2, ...
+	arena    []int32   // tokens that matches name
+	slab     []match   // the matches themselves
+	lists    [][]match // stack of operands' matches
+	sets     []setResult
 	findings []*Finding // of points, made when first asked for
-	setMemo  [][]match
-	setDone  []bool
 	program  *Program
+}
+
+// place is where a token stands, in the figures that matching needs.
+type place struct {
+	pos      int32
+	sentence int32 // full stops before it
+	content  int32 // tokens before it that are not free
 }
 
 // present is a word of the checks that the text holds.
 type present struct {
-	tokens  []int32
+	id      int32
 	count   int32
+	tokens  []int32
 	matches []match // made when first asked for
 }
 
 // Read prepares text, which was read with the program's lexicon, for Run.
 func (p *Program) Read(text *canon.Text) *Reading {
-	r := &Reading{Text: text, program: p, setMemo: make([][]match, len(p.sets)), setDone: make([]bool, len(p.sets)), findings: make([]*Finding, len(p.points))}
-	r.slot = make([]int32, p.lexicon.Size())
-	total := 0
+	r, ok := p.readings.Get().(*Reading)
+	if !ok {
+		r = &Reading{program: p, sets: make([]setResult, len(p.sets)), findings: make([]*Finding, len(p.points)), slot: make([]int32, p.lexicon.Size())}
+	}
+	r.Text = text
+	r.arena = append(r.arena[:0], 0) // an empty run begins and ends at 0
+	r.places = slices.Grow(r.places[:0], len(text.Tokens))
+	named := 0
+	var at place
 	for i := range text.Tokens {
-		for _, id := range text.Tokens[i].IDs {
+		t := &text.Tokens[i]
+		if t.Break >= canon.BreakSentence {
+			at.sentence++
+		}
+		at.pos = int32(t.Pos)
+		r.places = append(r.places, at)
+		if !t.Free {
+			at.content++
+		}
+		for _, id := range t.IDs {
 			if r.slot[id] == 0 {
-				r.present = append(r.present, present{})
+				r.present = append(r.present, present{id: id})
 				r.slot[id] = int32(len(r.present))
 			}
 			r.present[r.slot[id]-1].count++
-			total++
+			named++
 		}
-		if text.Tokens[i].IsNum {
+		if t.IsNum {
 			r.numbers = append(r.numbers, int32(i))
 		}
 	}
-	backing := make([]int32, total+len(text.Tokens))
-	r.identity, backing = backing[:len(text.Tokens)], backing[len(text.Tokens):]
-	for i := range r.identity {
-		r.identity[i] = int32(i)
+	for i := len(r.identity); i < len(text.Tokens); i++ {
+		r.identity = append(r.identity, int32(i))
 	}
+	r.index(named)
+	r.findScopes()
+	return r
+}
+
+// index lists the tokens of every word that is present; named is how many there are in all.
+func (r *Reading) index(named int) {
+	backing := slices.Grow(r.indexed[:0], named)[:named]
+	r.indexed = backing
 	for k := range r.present {
 		w := &r.present[k]
 		w.tokens, backing = backing[:0:w.count], backing[w.count:]
 	}
-	for i := range text.Tokens {
-		for _, id := range text.Tokens[i].IDs {
+	for i := range r.Text.Tokens {
+		for _, id := range r.Text.Tokens[i].IDs {
 			w := &r.present[r.slot[id]-1]
 			w.tokens = append(w.tokens, int32(i))
 		}
 	}
-	r.arena = make([]int32, 1, arenaSize) // an empty run begins and ends at 0
-	r.findScopes()
-	return r
+}
+
+// Release hands the memory of the reading back to its program. Nobody may use the reading afterwards; what its methods
+// returned stays valid.
+func (r *Reading) Release() {
+	for i := range r.present {
+		r.slot[r.present[i].id] = 0
+	}
+	clear(r.present)
+	clear(r.sets)
+	clear(r.findings)
+	r.Text, r.denials = nil, false
+	r.present, r.numbers, r.scopes, r.slab = r.present[:0], r.numbers[:0], r.scopes[:0], r.slab[:0]
+	r.program.readings.Put(r)
 }
 
 // Point runs the check of the i-th point.
@@ -258,8 +307,6 @@ func (r *Reading) Habit(i int) (present, known bool, at []Evidence) {
 
 // mentions reports whether the words are there at all, whatever is said of them.
 func (r *Reading) mentions(n node) bool { return len(n.eval(r)) > 0 }
-
-const arenaSize = 2048
 
 type assessed struct {
 	status Status

@@ -164,12 +164,12 @@ func (r *Reading) traceMatch(m *match) TraceMatch {
 	}
 	kinds := [...]string{"negated", "excluded", "refuted", "taken back", "doubted", "asked", "listed"}
 	for _, leaf := range r.leavesOf(m) {
-		for _, k := range r.cover[leaf] {
+		for _, k := range r.covers(leaf) {
 			s := &r.scopes[k]
 			if tm.Why == "" && !r.eats(m, s) {
 				tm.Why = kinds[s.kind]
-				if len(s.cue) > 0 {
-					tm.Why += fmt.Sprintf(" by %q", r.Text.Tokens[s.cue[0]].Word)
+				if s.named > 0 {
+					tm.Why += fmt.Sprintf(" by %q", r.Text.Tokens[s.cues[0]].Word)
 				}
 			}
 		}

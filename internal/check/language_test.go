@@ -1,7 +1,6 @@
 package check_test
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -367,7 +366,7 @@ func FuzzCompile(f *testing.F) {
 		p, err := check.Compile(&q)
 		if err != nil {
 			var list diag.List
-			require.True(t, errors.As(err, &list))
+			require.ErrorAs(t, err, &list)
 			for _, d := range list {
 				require.Positive(t, d.Line)
 				require.Positive(t, d.Column)

@@ -52,43 +52,53 @@ const (
 	nearSteps = 26
 )
 
-// found collects matches on the stack until they are kept.
-type found struct {
-	n    int
-	list [maxMatches]match
+// found collects matches at the end of the reading's slab. Nothing else may be evaluated between collect and keep.
+type found []match
+
+// collect makes room for the matches of one node.
+func (r *Reading) collect() found {
+	if cap(r.slab)-len(r.slab) < maxMatches {
+		r.slab = make([]match, 0, max(slabSize, 2*cap(r.slab))) // results go on pointing into the old one
+	}
+	return found(r.slab[len(r.slab) : len(r.slab) : len(r.slab)+maxMatches])
 }
 
-func (f *found) full() bool { return f.n == maxMatches }
+func (f found) full() bool { return len(f) == maxMatches }
 
 func (f *found) add(m match) {
-	if f.n < maxMatches {
-		f.list[f.n] = m
-		f.n++
+	if len(*f) < maxMatches {
+		*f = append(*f, m)
 	}
 }
 
-// keep sorts what was found and moves it to the reading's slab.
-func (f *found) keep(r *Reading) []match {
-	if f.n == 0 {
+// keep sorts what was found and leaves it in the slab.
+func (f found) keep(r *Reading) []match {
+	if len(f) == 0 {
 		return nil
 	}
-	ms := f.list[:f.n]
-	for i := 1; i < len(ms); i++ { // short and nearly sorted
-		for k := i; k > 0 && precedes(ms[k], ms[k-1]); k-- {
-			ms[k], ms[k-1] = ms[k-1], ms[k]
+	for i := 1; i < len(f); i++ { // short and nearly sorted
+		if !precedes(&f[i], &f[i-1]) {
+			continue
 		}
+		low, high := 0, i-1 // the place is in [low, high]
+		for low < high {
+			if mid := (low + high) / 2; precedes(&f[i], &f[mid]) {
+				high = mid
+			} else {
+				low = mid + 1
+			}
+		}
+		m := f[i]
+		copy(f[low+1:i+1], f[low:i])
+		f[low] = m
 	}
-	if len(r.slab)+len(ms) > cap(r.slab) {
-		r.slab = make([]match, 0, max(slabSize, len(ms)))
-	}
-	start := len(r.slab)
-	r.slab = append(r.slab, ms...)
-	return r.slab[start:len(r.slab):len(r.slab)]
+	r.slab = r.slab[:len(r.slab)+len(f)]
+	return f[:len(f):len(f)]
 }
 
-const slabSize = 512
+const slabSize = 1024
 
-func precedes(a, b match) bool {
+func precedes(a, b *match) bool {
 	return a.first < b.first || a.first == b.first && a.last < b.last
 }
 
@@ -134,7 +144,7 @@ func (n word) eval(r *Reading) []match {
 	}
 	w := &r.present[k-1]
 	if w.matches == nil {
-		var f found
+		f := r.collect()
 		for _, t := range w.tokens {
 			f.add(match{first: t, last: t})
 		}
@@ -161,7 +171,7 @@ func (n number) possible(r *Reading) bool {
 }
 
 func (n number) eval(r *Reading) []match {
-	var f found
+	f := r.collect()
 	for _, t := range r.numbers {
 		if n.fits(r.Text.Tokens[t].Num) {
 			f.add(match{first: t, last: t})
@@ -172,39 +182,69 @@ func (n number) eval(r *Reading) []match {
 
 type set struct{ index int }
 
-func (n set) possible(r *Reading) bool { return len(n.eval(r)) > 0 }
+// setResult is what is known of a set: whether it is possible, and its matches once somebody needed them.
+type setResult struct {
+	matches        []match
+	done           bool
+	weighed, maybe bool
+}
+
+func (n set) possible(r *Reading) bool {
+	s := &r.sets[n.index]
+	if s.done {
+		return len(s.matches) > 0
+	}
+	if !s.weighed {
+		s.maybe = r.program.sets[n.index].possible(r)
+		s.weighed = true
+	}
+	return s.maybe
+}
 
 func (n set) eval(r *Reading) []match {
-	if !r.setDone[n.index] {
-		r.setMemo[n.index] = r.program.sets[n.index].eval(r)
-		r.setDone[n.index] = true
+	if !n.possible(r) {
+		return nil
 	}
-	return r.setMemo[n.index]
+	s := &r.sets[n.index]
+	if !s.done {
+		s.matches = r.program.sets[n.index].eval(r)
+		s.done = true
+	}
+	return s.matches
 }
 
 type or []node
 
 func (n or) possible(r *Reading) bool {
-	return slices.ContainsFunc(n, func(alt node) bool { return alt.possible(r) })
+	for _, alt := range n {
+		if alt.possible(r) {
+			return true
+		}
+	}
+	return false
 }
 
 func (n or) eval(r *Reading) []match {
-	var f found
-	var only []match
-	lists := 0
+	base, total := len(r.lists), 0
 	for _, alt := range n {
-		ms := alt.eval(r)
-		if len(ms) == 0 {
-			continue
-		}
-		lists++
-		only = ms
-		for i := range ms {
-			f.add(ms[i])
+		if ms := alt.eval(r); len(ms) > 0 {
+			r.lists = append(r.lists, ms)
+			if total += len(ms); total >= maxMatches {
+				break
+			}
 		}
 	}
-	if lists <= 1 {
-		return only
+	lists := r.lists[base:]
+	r.lists = r.lists[:base]
+	switch len(lists) {
+	case 0:
+		return nil
+	case 1:
+		return lists[0]
+	}
+	f := r.collect()
+	for _, ms := range lists {
+		f = append(f, ms[:min(len(ms), maxMatches-len(f))]...)
 	}
 	return f.keep(r)
 }
@@ -215,16 +255,29 @@ type seq struct {
 	slack []int // other words tolerated before nodes[i]; gapReach for ".."
 }
 
+// allPossible looks at everything that is cheap to know first, then at the matches of sets, which others need as well.
 func allPossible(r *Reading, nodes []node) bool {
 	for _, n := range nodes {
 		if !n.possible(r) {
 			return false
 		}
 	}
+	for _, n := range nodes {
+		if s, ok := n.(set); ok && len(s.eval(r)) == 0 {
+			return false
+		}
+	}
 	return true
 }
 
-func (n seq) possible(r *Reading) bool { return allPossible(r, n.nodes) }
+func (n seq) possible(r *Reading) bool {
+	for _, k := range n.nodes {
+		if !k.possible(r) {
+			return false
+		}
+	}
+	return true
+}
 
 func (n seq) eval(r *Reading) []match {
 	if !allPossible(r, n.nodes) {
@@ -236,10 +289,14 @@ func (n seq) eval(r *Reading) []match {
 			return nil
 		}
 		ms := next.eval(r)
-		var f found
+		f := r.collect()
+		from := 0 // no match before it begins behind a
 		for ai := range acc {
 			a := &acc[ai]
-			for bi := range ms {
+			for from < len(ms) && ms[from].first <= a.first {
+				from++
+			}
+			for bi := from; bi < len(ms); bi++ {
 				b := &ms[bi]
 				if b.first <= a.last {
 					continue
@@ -260,25 +317,16 @@ func (n seq) eval(r *Reading) []match {
 
 // follows reports whether token b comes soon enough after token a; beyond means that no later token can.
 func (r *Reading) follows(a, b int32, slack int) (fits, beyond bool) {
-	reach := phraseReach
+	reach := int32(phraseReach)
 	if slack == 0 {
 		reach = 0
 	} else if slack >= gapReach {
 		reach = gapReach
 	}
-	if int(b-a)-1 > reach {
+	if b-a-1 > reach || r.places[a].sentence != r.places[b].sentence {
 		return false, true
 	}
-	other := 0
-	for t := a + 1; t <= b; t++ {
-		if r.Text.Tokens[t].Break >= canon.BreakSentence {
-			return false, true
-		}
-		if t < b && !r.Text.Tokens[t].Free {
-			other++
-		}
-	}
-	return other <= slack, false
+	return int(r.places[b].content-r.places[a+1].content) <= slack, false
 }
 
 // and is operands close to one another, in any order.
@@ -288,7 +336,7 @@ type and struct {
 	absent []node // "&!": not within the same reach
 }
 
-func (n and) possible(r *Reading) bool { return allPossible(r, n.nodes) }
+func (n and) possible(r *Reading) bool { return seq{nodes: n.nodes}.possible(r) }
 
 func (n and) eval(r *Reading) []match {
 	if !allPossible(r, n.nodes) {
@@ -300,12 +348,16 @@ func (n and) eval(r *Reading) []match {
 			return nil
 		}
 		ms := operand.eval(r)
-		var f found
+		f := r.collect()
+		from := 0 // all matches before it begin too far before a
 		for ai := range acc {
 			a := &acc[ai]
-			for bi := range ms {
+			for from < len(ms) && r.pos(a.first)-r.pos(ms[from].first) > n.steps {
+				from++
+			}
+			for bi := from; bi < len(ms); bi++ {
 				b := &ms[bi]
-				if f.full() || r.Text.Tokens[b.first].Pos-r.Text.Tokens[a.first].Pos > n.steps {
+				if f.full() || r.pos(b.first)-r.pos(a.first) > n.steps {
 					break
 				}
 				if b.first == a.first && b.last == a.last && len(n.nodes) == 2 && slices.Equal(r.leavesOf(a), r.leavesOf(b)) {
@@ -320,7 +372,7 @@ func (n and) eval(r *Reading) []match {
 	}
 	for _, no := range n.absent {
 		if ms := no.eval(r); len(ms) > 0 {
-			var f found
+			f := r.collect()
 			for ai := range acc {
 				if !slices.ContainsFunc(ms, func(b match) bool { return r.spoils(&acc[ai], &b, n.steps) }) {
 					f.add(acc[ai])
@@ -340,20 +392,23 @@ func (r *Reading) spoils(a, b *match, steps int) bool {
 }
 
 func (r *Reading) within(first, last int32, steps int) bool {
-	return r.Text.Tokens[last].Pos-r.Text.Tokens[first].Pos <= steps
+	return r.pos(last)-r.pos(first) <= steps
 }
+
+func (r *Reading) pos(token int32) int { return int(r.places[token].pos) }
 
 // deny is its operand under a negation: "~(network & pool)" is the claim that the network does not use the pool.
 type deny struct{ node node }
 
-func (n deny) possible(r *Reading) bool { return len(r.scopes) > 0 && n.node.possible(r) }
+func (n deny) possible(r *Reading) bool { return r.denials && n.node.possible(r) }
 
 func (n deny) eval(r *Reading) []match {
 	if !n.possible(r) {
 		return nil
 	}
-	var f found
-	for _, m := range n.node.eval(r) {
+	ms := n.node.eval(r)
+	f := r.collect()
+	for _, m := range ms {
 		if cues := r.negations(&m); len(cues) > 0 {
 			m.leaves = r.store(r.leavesOf(&m), nil)
 			m.eaten = r.store(r.eatenBy(&m), cues)
@@ -371,8 +426,9 @@ type question struct{ node node }
 func (n question) possible(r *Reading) bool { return n.node.possible(r) }
 
 func (n question) eval(r *Reading) []match {
-	var f found
-	for _, m := range n.node.eval(r) {
+	ms := n.node.eval(r)
+	f := r.collect()
+	for _, m := range ms {
 		m.flags |= askedFor
 		f.add(m)
 	}

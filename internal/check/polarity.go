@@ -23,8 +23,12 @@ const (
 type scope struct {
 	kind     scopeKind
 	from, to int
-	cue      []int32
+	cues     [2]int32
+	named    uint8 // of cues
 }
+
+// cue returns the tokens that open the scope.
+func (s *scope) cue() []int32 { return s.cues[:s.named] }
 
 const (
 	maxCover       = 8  // scopes that are told apart on one token
@@ -81,14 +85,41 @@ func (r *Reading) findScopes() {
 	for _, s := range r.Text.Sentences {
 		r.sentenceScopes(s)
 	}
-	r.cover = make([][]uint16, len(r.Text.Tokens))
-	for i, s := range r.scopes {
+	n := len(r.Text.Tokens)
+	r.cover = slices.Grow(r.cover[:0], n)[:n]
+	clear(r.cover)
+	total := int32(0)
+	for i := range r.scopes {
+		s := &r.scopes[i]
+		r.denials = r.denials || s.kind == negated || s.kind == excluded
 		for t := s.from; t < s.to; t++ {
-			if len(r.cover[t]) < maxCover {
-				r.cover[t] = append(r.cover[t], uint16(i))
+			if c := &r.cover[t]; c.to < maxCover {
+				c.to++
+				total++
 			}
 		}
 	}
+	r.covering = slices.Grow(r.covering[:0], int(total))[:total]
+	next := int32(0)
+	for t := range r.cover {
+		c := &r.cover[t]
+		c.from, c.to, next = next, next, next+c.to
+	}
+	for i := range r.scopes {
+		s := &r.scopes[i]
+		for t := s.from; t < s.to; t++ {
+			if c := &r.cover[t]; c.to-c.from < maxCover {
+				r.covering[c.to] = uint16(i)
+				c.to++
+			}
+		}
+	}
+}
+
+// covers returns the scopes over a token, as indices.
+func (r *Reading) covers(token int32) []uint16 {
+	c := r.cover[token]
+	return r.covering[c.from:c.to]
 }
 
 func (r *Reading) add(kind scopeKind, from, to int, cue ...int) {
@@ -97,7 +128,8 @@ func (r *Reading) add(kind scopeKind, from, to int, cue ...int) {
 	}
 	s := scope{kind: kind, from: from, to: to}
 	for _, c := range cue {
-		s.cue = append(s.cue, int32(c))
+		s.cues[s.named] = int32(c)
+		s.named++
 	}
 	r.scopes = append(r.scopes, s)
 }
@@ -523,7 +555,7 @@ func (r *Reading) polarity(m *match) Status {
 	denied, leaves := 0, r.leavesOf(m)
 	for _, leaf := range leaves {
 		odd := false
-		for _, k := range r.cover[leaf] {
+		for _, k := range r.covers(leaf) {
 			s := &r.scopes[k]
 			if r.eats(m, s) {
 				continue
@@ -558,7 +590,7 @@ func (r *Reading) polarity(m *match) Status {
 
 // eats reports whether the pattern itself asked for the negation of scope s.
 func (r *Reading) eats(m *match, s *scope) bool {
-	for _, c := range s.cue {
+	for _, c := range s.cue() {
 		if slices.Contains(r.leavesOf(m), c) || slices.Contains(r.eatenBy(m), c) {
 			return true
 		}
@@ -570,10 +602,10 @@ func (r *Reading) eats(m *match, s *scope) bool {
 func (r *Reading) negations(m *match) []int32 {
 	var cues []int32
 	for _, leaf := range r.leavesOf(m) {
-		for _, k := range r.cover[leaf] {
+		for _, k := range r.covers(leaf) {
 			s := &r.scopes[k]
 			if (s.kind == negated || s.kind == excluded) && !r.eats(m, s) {
-				for _, c := range s.cue {
+				for _, c := range s.cue() {
 					if !slices.Contains(cues, c) {
 						cues = append(cues, c)
 					}

@@ -27,7 +27,7 @@ func (n before) eval(r *Reading) []match {
 		return nil
 	}
 	as, bs := n.first.eval(r), n.then.eval(r)
-	var f found
+	f := r.collect()
 	for _, a := range as {
 		for _, b := range bs {
 			if a.first <= b.last && b.first <= a.last || f.full() {

@@ -128,6 +128,9 @@ func opener(s string) bool {
 }
 
 func latin(s string) bool {
+	if ascii(s) {
+		return true
+	}
 	latin, other := 0, 0
 	for _, r := range s {
 		switch {
@@ -142,20 +145,23 @@ func latin(s string) bool {
 	return float64(other) <= scriptShare*float64(latin+other)
 }
 
-// foreignWords are frequent words of other languages that are no English words.
-var foreignWords = func() map[string]string {
-	m := map[string]string{}
-	for lang, words := range map[string]string{
-		"de": "der das und ist nicht ein eine einen mit für auf wird werden auch sich dass wenn oder aber wie bei nach aus durch über kann sind dann noch nur zu des im von ich mehr weiß",
-		"fr": "le les des est une pour dans que qui pas sur avec ce cette sont par il elle nous vous mais aux du et ne être fait",
-		"es": "el los las una es por con para del que lo como más pero sus está son cuando muy también hay y",
-		"it": "il gli che di è una per con non sono della del dei anche più viene nel alla questo ogni",
-		"pt": "os uma não com para que dos das são mais quando também pelo está isso em ele",
-		"nl": "het een niet dat wordt zijn voor met ook maar deze naar bij worden",
-		"pl": "nie jest się na że jak przez dla który są ale czy tylko",
-	} {
-		for _, w := range strings.Fields(words) {
-			m[w] = lang
+// foreignLanguages are frequent words of other languages that are no English words.
+var foreignLanguages = [...]string{
+	"der das und ist nicht ein eine einen mit für auf wird werden auch sich dass wenn oder aber wie bei nach aus durch über kann sind dann noch nur zu des im von ich mehr weiß", // de
+	"le les des est une pour dans que qui pas sur avec ce cette sont par il elle nous vous mais aux du et ne être fait",                                                          // fr
+	"el los las una es por con para del que lo como más pero sus está son cuando muy también hay y",                                                                              // es
+	"il gli che di è una per con non sono della del dei anche più viene nel alla questo ogni",                                                                                    // it
+	"os uma não com para que dos das são mais quando também pelo está isso em ele",                                                                                               // pt
+	"het een niet dat wordt zijn voor met ook maar deze naar bij worden",                                                                                                         // nl
+	"nie jest się na że jak przez dla który są ale czy tylko",                                                                                                                    // pl
+}
+
+// foreignWords are the words, each with the languages that have it.
+var foreignWords = func() map[string][]int {
+	m := map[string][]int{}
+	for lang, words := range foreignLanguages {
+		for w := range strings.FieldsSeq(words) {
+			m[w] = append(m[w], lang)
 		}
 	}
 	return m
@@ -166,19 +172,24 @@ func foreign(t *canon.Text) bool {
 	if len(t.Tokens) < 5 {
 		return false
 	}
-	counts := map[string]int{}
+	counts := [len(foreignLanguages)]int{}
 	best := 0
-	english := 0
 	for i := range t.Tokens {
-		w := t.Tokens[i].Word
-		if lang, ok := foreignWords[w]; ok {
+		for _, lang := range foreignWords[t.Tokens[i].Word] {
 			counts[lang]++
 			best = max(best, counts[lang])
-		} else if canon.FunctionWord(w) {
+		}
+	}
+	if float64(best) <= foreignShare*float64(len(t.Tokens)) {
+		return false
+	}
+	english := 0
+	for i := range t.Tokens {
+		if _, ok := foreignWords[t.Tokens[i].Word]; !ok && canon.FunctionWord(t.Tokens[i].Word) {
 			english++
 		}
 	}
-	return float64(best) > foreignShare*float64(len(t.Tokens)) && best > english
+	return best > english
 }
 
 // gibberish reports whether most words lack a vowel or repeat one another.

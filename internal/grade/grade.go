@@ -77,6 +77,7 @@ func (g *Grader) Grade(id string, a Answer) (*Critique, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer d.release()
 	return d.critique(nil), nil
 }
 
@@ -103,6 +104,15 @@ func (g *Grader) read(id string, a Answer) (*draft, error) {
 		d.worthless = FlagOffTopic
 	}
 	return d, nil
+}
+
+// release ends the use of the draft; critiques made of it stay valid.
+func (d *draft) release() { release(d.reading) }
+
+func release(r *check.Reading) {
+	t := r.Text
+	r.Release()
+	t.Release()
 }
 
 // critique decides with the verdicts of a judge, or without any.
@@ -164,7 +174,13 @@ func (d *draft) offTopic() bool {
 			continue
 		}
 		o, p, err := d.grader.Question(id)
-		if err == nil && earned(o, p.Read(canon.Read(d.gate.masked, p.Lexicon()))) >= offTopicOther {
+		if err != nil {
+			continue
+		}
+		r := p.Read(canon.Read(d.gate.masked, p.Lexicon()))
+		share := earned(o, r)
+		release(r)
+		if share >= offTopicOther {
 			return true
 		}
 	}

@@ -16,6 +16,7 @@ import (
 type hostileRule struct {
 	need string // literals, separated by |
 	expr string
+	also string // literals of which every match of expr holds one: cheaper to look for than expr
 }
 
 // The words that the rules are made of.
@@ -26,63 +27,66 @@ const (
 
 	needGrader = "grader|grading|evaluat|scoring|examiner|assessor|reviewer|rater|judge|marker|language model|ai assistant|that is|who is|that's"
 	needPrize  = "full |top |maxim|max |highest|perfect|best possible|all marks|all the marks|all points|all the points|100/100|100 out|100%|100 points|10/10|10 out|5/5|5 out|9/10|nine out|ten out|as met|as correct|as complete|as passed|strong hire"
+
+	alsoGrader = "scor|grad|evaluat|assess|review|mark|examiner|rater|judge|language model|ai assistant"
+	alsoPrize  = "mark|score|point|credit|grade|band|rating|the maximum|/|out of|%|percent|as met|as correct|as complete|as passed|strong hire"
 )
 
 // hostileRules are what sentences say that are addressed to whoever grades, not to the interviewer. Each needs two
 // signs, so that a sorted set's score, mark-and-sweep or a system's instructions stay where they are.
 var hostileRules = []hostileRule{
 	// somebody who grades is told what to do
-	{needGrader, `\b` + graders + `\b.*\b(?:must|should|shall|have to|has to|please|need to|are to|is to|instruct\w*|ignore|award|give|record|score|accept|skip|overlook)\b`},
-	{needGrader, `\b(?:dear|attention|note to(?: the)?|hey|hello|hi|message (?:to|for)(?: the)?|for the|as the|you are(?: now)?(?: no longer)?(?: a| the)?|you're(?: now)?(?: no longer)?(?: a| the)?)[ ,:]+` + graders + `\b`},
-	{needPrize, `\b` + award + `\b.{0,40}\b` + prize},
-	{needPrize, `\b` + prize + `.{0,30}\b(?:for (?:this|my|the) (?:answer|response|question|candidate|submission)|please|to (?:this|my|the) (?:answer|response|submission))`},
-	{"deserve", `\bdeserves? .{0,20}` + prize},
+	{needGrader, `\b` + graders + `\b.*\b(?:must|should|shall|have to|has to|please|need to|are to|is to|instruct\w*|ignore|award|give|record|score|accept|skip|overlook)\b`, alsoGrader},
+	{needGrader, `\b(?:dear|attention|note to(?: the)?|hey|hello|hi|message (?:to|for)(?: the)?|for the|as the|you are(?: now)?(?: no longer)?(?: a| the)?|you're(?: now)?(?: no longer)?(?: a| the)?)[ ,:]+` + graders + `\b`, alsoGrader},
+	{needPrize, `\b` + award + `\b.{0,40}\b` + prize, alsoPrize},
+	{needPrize, `\b` + prize + `.{0,30}\b(?:for (?:this|my|the) (?:answer|response|question|candidate|submission)|please|to (?:this|my|the) (?:answer|response|submission))`, alsoPrize},
+	{"deserve", `\bdeserves? .{0,20}` + prize, ""},
 	// the instructions themselves are turned round
-	{"ignore|disregard|forget|override|bypass", `\b(?:ignore|disregard|forget|override|bypass)\b.{0,40}\b(?:instructions?|rubric|prompt|criteria|guidelines|rules above|previous (?:text|message)|system message|reference answer)\b`},
-	{"here on|now on|henceforth", `\b(?:from (?:here|now) on|henceforth)\b.{0,30}\byou (?:are|will|must)\b`},
-	{"you are now|you are no longer|you're now|you're no longer", `\byou(?: are|'re) (?:now|no longer) (?:a|an|the|in)\b`},
-	{"character|play a game|play that|pretend|act as|role-play|roleplay|let's play|stay in", `\b(?:stay in character|let's play (?:a game|that)|pretend (?:that )?(?:you|to be)|act as (?:a|an|the|if you)|role-?play)\b`},
-	{"print exactly|print only|output exactly|output only|output the json|reply with|respond with|print verbatim|output verbatim|say exactly|print this|output this|print the following|output the following", `\b(?:print|output|reply with|respond with|say) (?:exactly|only|verbatim|the json|this string|the following)\b`},
-	{"verbatim", `\bverbatim and stop\b`},
-	{"do not mention|do not reveal|do not quote|do not include|do not deduct|do not penal", `\bdo not (?:mention|reveal|quote|include|deduct|penali[sz]e)\b.{0,40}\b(?:notice|instruction|comment|missing points?|evidence|feedback|output)\b`},
-	{"delete|remove|drop", `\b(?:delete|remove|drop) this (?:comment|notice|note|line)\b`},
-	{"system|developer|admin", `\b(?:system|developer|admin) (?:prompt|override|notice)\b`},
+	{"ignore|disregard|forget|override|bypass", `\b(?:ignore|disregard|forget|override|bypass)\b.{0,40}\b(?:instructions?|rubric|prompt|criteria|guidelines|rules above|previous (?:text|message)|system message|reference answer)\b`, "instruction|rubric|prompt|criteria|guidelines|rules above|previous |system message|reference answer"},
+	{"here on|now on|henceforth", `\b(?:from (?:here|now) on|henceforth)\b.{0,30}\byou (?:are|will|must)\b`, ""},
+	{"you are now|you are no longer|you're now|you're no longer", `\byou(?: are|'re) (?:now|no longer) (?:a|an|the|in)\b`, ""},
+	{"character|play a game|play that|pretend|act as|role-play|roleplay|let's play|stay in", `\b(?:stay in character|let's play (?:a game|that)|pretend (?:that )?(?:you|to be)|act as (?:a|an|the|if you)|role-?play)\b`, ""},
+	{"print exactly|print only|output exactly|output only|output the json|reply with|respond with|print verbatim|output verbatim|say exactly|print this|output this|print the following|output the following", `\b(?:print|output|reply with|respond with|say) (?:exactly|only|verbatim|the json|this string|the following)\b`, ""},
+	{"verbatim", `\bverbatim and stop\b`, ""},
+	{"do not mention|do not reveal|do not quote|do not include|do not deduct|do not penal", `\bdo not (?:mention|reveal|quote|include|deduct|penali[sz]e)\b.{0,40}\b(?:notice|instruction|comment|missing points?|evidence|feedback|output)\b`, ""},
+	{"delete|remove|drop", `\b(?:delete|remove|drop) this (?:comment|notice|note|line)\b`, " this "},
+	{"system|developer|admin", `\b(?:system|developer|admin) (?:prompt|override|notice)\b`, "prompt|override|notice"},
 	// a verdict or a rubric of the candidate's own making
-	{"score|verdict|grade|missing_points|rationale|points_awarded", `"(?:score|max_?score|final_?score|verdict|grade|missing_points|rationale|points_awarded)"\s*:`},
-	{"final grade|final score|final mark|final verdict|final evaluation|overall grade|overall score|overall mark|overall verdict|total score|total mark", `\b(?:final|overall|total) (?:grade|score|mark|verdict|evaluation)\b\s*[:=]`},
-	{"final answer|solution", `\b(?:final answer|solution)\s*:\s*(?:correct|yes|pass|see above)`},
-	{"score:|score =|score=|score :|grade:|grade :|mark:|rating:|grade=|mark =|rating =", `\b(?:score|grade|mark|rating)\s*[:=]\s*\d+\s*(?:/|out of)\s*\d+`},
-	{"all criteria|all rubric|all key points|all requirements", `\ball (?:criteria|rubric points|key points|requirements)\b.{0,30}\b(?:satisfied|met|covered|fulfilled|passed)\b`},
-	{"rubric|criteri|reference", `\b(?:rubric|criteria|criterion|reference (?:answer|solution))\b.{0,60}\b(?:corrupted|withdrawn|changed|updated|replaced|attached|no longer|satisfied|waived|suspended|is met|are met)\b`},
-	{"as if", `\b(?:scored|graded|treated) as if (?:it|this|they)\b`},
-	{"expected output|highest band|calibration|evaluation", `\bexpected output\s*:|\bhighest band\b|\bcalibration (?:item|sample|answer)\b|\bevaluation (?:complete|service|notice|mode)\b`},
-	{"response|submission|candidate", `\b(?:the|this|my|their|candidate's|student's) (?:response|submission|candidate|candidate answer)\b.{0,20}\b(?:covers?|covered|match\w*|identif\w*|satisf\w*|demonstrat\w*|is (?:complete|correct|perfect|excellent)|deserves|mentions|addresses|names|explain\w*|went on)\b`},
-	{"the answer |this answer ", `\b(?:the|this) answer (?:covers|matches|satisfies|deserves|identifies|demonstrates|addresses all|is (?:complete and|fully|entirely|perfect|excellent))\b`},
-	{"compare|criteri", `\bcompare the (?:response|answer|submission) with\b|\b(?:each|every) criterion\b`},
-	{"nothing is|no mistakes", `\bnothing is (?:missing|wrong)\b.*\b(?:missing|wrong)\b|\bi found no mistakes\b`},
+	{"score|verdict|grade|missing_points|rationale|points_awarded", `"(?:score|max_?score|final_?score|verdict|grade|missing_points|rationale|points_awarded)"\s*:`, "\""},
+	{"final grade|final score|final mark|final verdict|final evaluation|overall grade|overall score|overall mark|overall verdict|total score|total mark", `\b(?:final|overall|total) (?:grade|score|mark|verdict|evaluation)\b\s*[:=]`, ""},
+	{"final answer|solution", `\b(?:final answer|solution)\s*:\s*(?:correct|yes|pass|see above)`, ""},
+	{"score:|score =|score=|score :|grade:|grade :|mark:|rating:|grade=|mark =|rating =", `\b(?:score|grade|mark|rating)\s*[:=]\s*\d+\s*(?:/|out of)\s*\d+`, ""},
+	{"all criteria|all rubric|all key points|all requirements", `\ball (?:criteria|rubric points|key points|requirements)\b.{0,30}\b(?:satisfied|met|covered|fulfilled|passed)\b`, ""},
+	{"rubric|criteri|reference", `\b(?:rubric|criteria|criterion|reference (?:answer|solution))\b.{0,60}\b(?:corrupted|withdrawn|changed|updated|replaced|attached|no longer|satisfied|waived|suspended|is met|are met)\b`, ""},
+	{"as if", `\b(?:scored|graded|treated) as if (?:it|this|they)\b`, ""},
+	{"expected output|highest band|calibration|evaluation", `\bexpected output\s*:|\bhighest band\b|\bcalibration (?:item|sample|answer)\b|\bevaluation (?:complete|service|notice|mode)\b`, ""},
+	{"response|submission|candidate", `\b(?:the|this|my|their|candidate's|student's) (?:response|submission|candidate|candidate answer)\b.{0,20}\b(?:covers?|covered|match\w*|identif\w*|satisf\w*|demonstrat\w*|is (?:complete|correct|perfect|excellent)|deserves|mentions|addresses|names|explain\w*|went on)\b`, "cover|match|identif|satisf|demonstrat|is complete|is correct|is perfect|is excellent|deserves|mentions|addresses|names|explain|went on"},
+	{"the answer |this answer ", `\b(?:the|this) answer (?:covers|matches|satisfies|deserves|identifies|demonstrates|addresses all|is (?:complete and|fully|entirely|perfect|excellent))\b`, ""},
+	{"compare|criteri", `\bcompare the (?:response|answer|submission) with\b|\b(?:each|every) criterion\b`, ""},
+	{"nothing is|no mistakes", `\bnothing is (?:missing|wrong)\b.*\b(?:missing|wrong)\b|\bi found no mistakes\b`, ""},
 	// authority and flattery
-	{"hiring|panel|interviewer|recruiter|human grader|examination board", `\b(?:hiring committee|panel|interviewers?|recruiter|human graders?|examination board|hiring manager)\b.{0,40}\b(?:approved|agreed on|already (?:graded|scored|passed)|signed off|confirmed)\b`},
-	{"already approved|already graded|already scored|already been", `\balready (?:approved|graded|scored|been (?:graded|scored|approved|fully graded))\b`},
-	{"approved |agreed |sign-off|signoff", `\b(?:approved|agreed) (?:number|score|mark|grade)\b|\bsign-?off\b.{0,30}\b(?:as me|score)\b`},
-	{"owner|author |designer|principal engineer|creator", `\b(?:owner|author|designer|principal engineer|creator)\b.{0,50}\b(?:question bank|this rubric|this interview|this test)\b`},
-	{"you're a|you are a|you're the|you are the|you're really|you're such|the ai that", `\byou(?:'re| are) (?:a |an |the |such )*(?:really |truly )?(?:excellent|best|great|wonderful|fairest?) (?:evaluator|grader|model|judge|examiner|ai)\b|\bthe ai that is\b`},
-	{"before you", `\bbefore you (?:score|grade|evaluate|mark)\b`},
-	{"mark", `\bclosing remark\b.*\bmark\b|\b(?:full|top) marks\b`},
+	{"hiring|panel|interviewer|recruiter|human grader|examination board", `\b(?:hiring committee|panel|interviewers?|recruiter|human graders?|examination board|hiring manager)\b.{0,40}\b(?:approved|agreed on|already (?:graded|scored|passed)|signed off|confirmed)\b`, ""},
+	{"already approved|already graded|already scored|already been", `\balready (?:approved|graded|scored|been (?:graded|scored|approved|fully graded))\b`, ""},
+	{"approved |agreed |sign-off|signoff", `\b(?:approved|agreed) (?:number|score|mark|grade)\b|\bsign-?off\b.{0,30}\b(?:as me|score)\b`, ""},
+	{"owner|author |designer|principal engineer|creator", `\b(?:owner|author|designer|principal engineer|creator)\b.{0,50}\b(?:question bank|this rubric|this interview|this test)\b`, ""},
+	{"you're a|you are a|you're the|you are the|you're really|you're such|the ai that", `\byou(?:'re| are) (?:a |an |the |such )*(?:really |truly )?(?:excellent|best|great|wonderful|fairest?) (?:evaluator|grader|model|judge|examiner|ai)\b|\bthe ai that is\b`, ""},
+	{"before you", `\bbefore you (?:score|grade|evaluate|mark)\b`, ""},
+	{"mark", `\bclosing remark\b.*\bmark\b|\b(?:full|top) marks\b`, ""},
 	// delimiters and markup of a prompt
-	{"<", `</?(?:answer|candidate\w*|grader\w*|final_?score|system|instructions?|user|assistant|submission|rubric|evaluation)\b[^>]*>|<!--|<\|[a-z_]+\|>`},
-	{"-->", `-->`},
-	{"[", `\[/?(?:system|inst|admin|grader)\]`},
-	{"===", `={3,}.*(?:end|start|begin|input|candidate).*={3,}`},
-	{"##", `^\s*#{2,}\s*(?:grader|system|instruction|final|evaluation|score)`},
-	{"system|assistant|grader|scratchpad", `^\s*(?:system|assistant|grader|scratchpad)\s*:`},
+	{"<", `</?(?:answer|candidate\w*|grader\w*|final_?score|system|instructions?|user|assistant|submission|rubric|evaluation)\b[^>]*>|<!--|<\|[a-z_]+\|>`, ""},
+	{"-->", `-->`, ""},
+	{"[", `\[/?(?:system|inst|admin|grader)\]`, ""},
+	{"===", `={3,}.*(?:end|start|begin|input|candidate).*={3,}`, ""},
+	{"##", `^\s*#{2,}\s*(?:grader|system|instruction|final|evaluation|score)`, ""},
+	{"system|assistant|grader|scratchpad", `^\s*(?:system|assistant|grader|scratchpad)\s*:`, ":"},
 	// the same in other languages
-	{"bewert|prüf|punkt|anweisung", `\b(?:bewertungssystem|prüfungsamt|punktzahl|anweisung an das)\b`},
-	{"评|满分|给分", `评分|满分|评语|给分`},
-	{"note|nota|puntua|evaluaci|compte|pontua|ignor", `\bnote maximale\b|\bpuntuaci[oó]n m[aá]xima\b|\bnota final\b|\bfin de la evaluaci[oó]n\b|\bne pas tenir compte\b|\bpontuação máxima\b|\bignora(?:re|r)? (?:las|le|todas|tutte)\b`},
+	{"bewert|prüf|punkt|anweisung", `\b(?:bewertungssystem|prüfungsamt|punktzahl|anweisung an das)\b`, ""},
+	{"评|满分|给分", `评分|满分|评语|给分`, ""},
+	{"note|nota|puntua|evaluaci|compte|pontua|ignor", `\bnote maximale\b|\bpuntuaci[oó]n m[aá]xima\b|\bnota final\b|\bfin de la evaluaci[oó]n\b|\bne pas tenir compte\b|\bpontuação máxima\b|\bignora(?:re|r)? (?:las|le|todas|tutte)\b`, "note maximale|puntuaci|nota final|fin de la|ne pas tenir|pontua|ignora"},
 }
 
 type compiledRule struct {
-	need []string
+	also []string
 	re   func() *regexp.Regexp // compiled when a text first holds one of the literals
 }
 
@@ -95,29 +99,43 @@ type ruleSet struct {
 }
 
 type literal struct {
-	text string
-	rule int
+	text  string
+	rules []int
+}
+
+func addLiteral(list []literal, text string, rule int) []literal {
+	for i := range list {
+		if list[i].text == text {
+			list[i].rules = append(list[i].rules, rule)
+			return list
+		}
+	}
+	return append(list, literal{text, []int{rule}})
 }
 
 var compiledRules = sync.OnceValue(func() *ruleSet {
 	rs := &ruleSet{words: map[[3]byte][]literal{}}
 	for i, r := range hostileRules {
-		c := compiledRule{need: strings.Split(r.need, "|"),
-			re: sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?is)` + r.expr) })}
+		c := compiledRule{re: sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?is)` + r.expr) })}
+		if r.also != "" {
+			c.also = strings.Split(r.also, "|")
+		}
 		rs.rules = append(rs.rules, c)
-		for _, l := range c.need {
+		for l := range strings.SplitSeq(r.need, "|") {
 			if len(l) >= 3 && wordStart(l[0]) && wordStart(l[1]) && wordStart(l[2]) {
 				key := [3]byte([]byte(l))
-				rs.words[key] = append(rs.words[key], literal{l, i})
+				rs.words[key] = addLiteral(rs.words[key], l, i)
 			} else {
-				rs.others = append(rs.others, literal{l, i})
+				rs.others = addLiteral(rs.others, l, i)
 			}
 		}
 	}
 	return rs
 })
 
-func wordStart(b byte) bool { return b >= 'a' && b <= 'z' || b >= '0' && b <= '9' || b >= 0x80 }
+func wordStart(b byte) bool {
+	return b >= 'a' && b <= 'z' || b >= '0' && b <= '9' || b >= utf8.RuneSelf
+}
 
 // suspicion is a rule's literal at a place of the text.
 type suspicion struct{ rule, at int }
@@ -129,9 +147,11 @@ func (rs *ruleSet) suspicions(text string) []suspicion {
 	for i := 0; i+3 <= len(text); i++ {
 		start := wordStart(text[i])
 		if start && !inWord {
-			for _, l := range rs.words[[3]byte([]byte(text[i:i+3]))] {
+			for _, l := range rs.words[[3]byte{text[i], text[i+1], text[i+2]}] {
 				if strings.HasPrefix(text[i:], l.text) {
-					out = append(out, suspicion{l.rule, i})
+					for _, rule := range l.rules {
+						out = append(out, suspicion{rule, i})
+					}
 				}
 			}
 		}
@@ -143,11 +163,30 @@ func (rs *ruleSet) suspicions(text string) []suspicion {
 			if i < 0 {
 				break
 			}
-			out = append(out, suspicion{l.rule, from + i})
+			for _, rule := range l.rules {
+				out = append(out, suspicion{rule, from + i})
+			}
 			from += i + len(l.text)
 		}
 	}
 	return out
+}
+
+// matches reports whether the rule holds of a sentence; plain: in lower case and without hidden characters.
+func (c *compiledRule) matches(sentence string, plain bool) bool {
+	if plain && len(c.also) > 0 && ascii(sentence) && !holds(sentence, c.also) {
+		return false
+	}
+	return c.re().MatchString(strings.ReplaceAll(sentence, "\x01", ""))
+}
+
+func ascii(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 func holds(text string, literals []string) bool {
@@ -172,11 +211,12 @@ var blocks = sync.OnceValue(func() []*regexp.Regexp {
 // hostileSpans finds what speaks to the grader: whole blocks, and sentences of which a rule holds.
 func hostileSpans(text string) []canon.Span {
 	lower := strings.ToLower(text)
-	if len(lower) != len(text) { // folding changed lengths somewhere: the rules fold by themselves
+	folded := len(lower) == len(text)
+	if !folded { // folding changed lengths somewhere: the rules fold by themselves
 		lower = text
 	}
 	plain := lower
-	if strings.IndexFunc(lower, canon.HiddenRune) >= 0 {
+	if !ascii(lower) && strings.IndexFunc(lower, canon.HiddenRune) >= 0 {
 		plain = blankHidden(lower)
 	}
 	var spans []canon.Span
@@ -198,14 +238,14 @@ func hostileSpans(text string) []canon.Span {
 	}
 	if len(found) > 0 {
 		sentences := roughSentences(text)
-		tried := map[suspicion]bool{}
+		var tried []suspicion
 		for _, f := range found {
 			k := sort.Search(len(sentences), func(k int) bool { return sentences[k].End > f.at })
-			if k == len(sentences) || tried[suspicion{f.rule, k}] {
+			if k == len(sentences) || slices.Contains(tried, suspicion{f.rule, k}) {
 				continue
 			}
-			tried[suspicion{f.rule, k}] = true
-			if s := sentences[k]; rs.rules[f.rule].re().MatchString(strings.ReplaceAll(plain[s.Start:s.End], "\x01", "")) {
+			tried = append(tried, suspicion{f.rule, k})
+			if s := sentences[k]; rs.rules[f.rule].matches(plain[s.Start:s.End], folded && plain == lower) {
 				spans = append(spans, s)
 			}
 		}

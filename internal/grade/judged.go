@@ -30,6 +30,7 @@ func (g *Grader) GradeJudged(ctx context.Context, id string, a Answer, j Judged)
 	if err != nil {
 		return nil, err
 	}
+	defer d.release()
 	if d.reason != "" || d.worthless != "" {
 		return d.critique(nil), nil
 	}

@@ -103,6 +103,17 @@ func (j *Judge) Judge(ctx context.Context, req Request) (Result, error) {
 	return c.result, nil
 }
 
+// Prompt is what Judge sends first for an answer.
+func (j *Judge) Prompt(req Request) llm.Request { return j.request(req, j.messages(req), nil) }
+
+func (j *Judge) request(req Request, messages []llm.Message, reasks []string) llm.Request {
+	return llm.Request{
+		Messages: messages, SchemaName: "grader_judge_1", Schema: schema(j.evidence), MaxTokens: maxReplyTokens,
+		Key:   j.identity(req, reasks),
+		Valid: func(content string) error { _, err := parseReply(content); return err },
+	}
+}
+
 // conversation is the state of judging one answer.
 type conversation struct {
 	judge    *Judge
@@ -169,11 +180,7 @@ func slotKey(k slotKind, id string) string { return fmt.Sprintf("%d/%s", k, id) 
 
 // ask sends the conversation and takes in the reply.
 func (c *conversation) ask(ctx context.Context) error {
-	resp, err := c.judge.completer.Complete(ctx, llm.Request{
-		Messages: c.messages, SchemaName: "grader_judge_1", Schema: schema(c.judge.evidence), MaxTokens: maxReplyTokens,
-		Key:   c.judge.identity(c.req, c.reasks),
-		Valid: func(content string) error { _, err := parseReply(content); return err },
-	})
+	resp, err := c.judge.completer.Complete(ctx, c.judge.request(c.req, c.messages, c.reasks))
 	c.result.Spent, c.result.Saved = c.result.Spent.Add(resp.Spent), c.result.Saved.Add(resp.Saved)
 	if err != nil {
 		return err

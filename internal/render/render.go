@@ -148,7 +148,7 @@ func (p *printer) wrong(c *grade.Critique) {
 			continue
 		}
 		start()
-		p.quotes("  "+p.paint(red, "x")+" You said ", "    ", m.Evidence)
+		p.quotes("  "+p.paint(red, "x")+" You said ", m.Evidence)
 		p.para("    ", m.Correction)
 		for _, e := range m.Evidence {
 			shown[e.Quote] = true
@@ -160,7 +160,7 @@ func (p *printer) wrong(c *grade.Critique) {
 			continue
 		}
 		start()
-		p.quotes("  "+p.paint(red, "x")+" You said ", "    ", pt.Evidence)
+		p.quotes("  "+p.paint(red, "x")+" You said ", pt.Evidence)
 		p.para("    ", "The other way: "+pt.Statement)
 	}
 }
@@ -173,7 +173,7 @@ func (p *printer) met(c *grade.Critique) {
 	p.section("What counted")
 	for _, pt := range points {
 		p.para2("  "+p.paint(green, "+")+" ", "    ", pt.Statement)
-		p.quotes("    ", "    ", pt.Evidence[:min(1, len(pt.Evidence))])
+		p.quotes("    ", pt.Evidence[:min(1, len(pt.Evidence))])
 	}
 }
 
@@ -185,7 +185,7 @@ func (p *printer) partly(c *grade.Critique) {
 	p.section("Half there")
 	for _, pt := range points {
 		p.para2("  "+p.paint(yellow, "~")+" ", "    ", pt.Statement)
-		p.quotes("    ", "    ", pt.Evidence[:min(1, len(pt.Evidence))])
+		p.quotes("    ", pt.Evidence[:min(1, len(pt.Evidence))])
 		if len(pt.Missing) > 0 {
 			p.para("    ", "Not found: "+strings.Join(pt.Missing, "; "))
 		}
@@ -260,7 +260,7 @@ func (p *printer) unmapped(c *grade.Critique, text string) {
 	}
 }
 
-func (p *printer) quotes(first, rest string, evidence []grade.Evidence) {
+func (p *printer) quotes(first string, evidence []grade.Evidence) {
 	if len(evidence) == 0 {
 		return
 	}
@@ -272,7 +272,7 @@ func (p *printer) quotes(first, rest string, evidence []grade.Evidence) {
 		}
 		parts = append(parts, q)
 	}
-	p.para2(first, rest, p.paint(dim, strings.Join(parts, " … ")))
+	p.para2(first, "    ", p.paint(dim, strings.Join(parts, " … ")))
 }
 
 // cut shortens a quote to about n runes by leaving out words in its middle.
@@ -296,7 +296,7 @@ func (p *printer) para(indent, text string) { p.para2(indent, indent, text) }
 
 // para2 wraps text to the width, with one indent for the first line and another for the rest.
 func (p *printer) para2(first, rest, text string) {
-	for _, paragraph := range strings.Split(text, "\n") {
+	for paragraph := range strings.SplitSeq(text, "\n") {
 		line, used := first, visible(first)
 		fresh := true
 		for word := range strings.FieldsSeq(paragraph) {

@@ -135,12 +135,9 @@ func (o object) number(key string, required bool) float64 {
 	return v
 }
 
-func (o object) integer(key string, low, high int, required bool) int {
-	n := o.keys[key]
+func (o object) integer(key string, low, high int) int {
+	n := o.need(key)
 	if n == nil {
-		if required {
-			o.need(key)
-		}
 		return 0
 	}
 	v, err := strconv.Atoi(n.Value)
@@ -221,9 +218,9 @@ func (o object) sets(file string) []Set {
 	return out
 }
 
-func (o object) id(key string) string {
-	id := o.text(key, true)
-	if n := o.keys[key]; n != nil && id != "" && !idPattern.MatchString(id) {
+func (o object) id() string {
+	id := o.text("id", true)
+	if n := o.keys["id"]; n != nil && id != "" && !idPattern.MatchString(id) {
 		o.d.errorf(n, "id", "an id has lower-case letters, digits and single dashes, not %q", id)
 	}
 	return id
@@ -237,7 +234,7 @@ func (b *Bank) decode(data []byte) error {
 	}
 	o := d.object(root, "apiVersion", "id", "title", "description", "language", "version", "bands", "capped_kinds", "habits", "spoken", "misheard", "sets", "terms")
 	o.version()
-	b.ID, b.Title, b.Language, b.Version = o.id("id"), o.text("title", true), o.text("language", true), o.text("version", true)
+	b.ID, b.Title, b.Language, b.Version = o.id(), o.text("title", true), o.text("language", true), o.text("version", true)
 	b.Description = o.text("description", false)
 	b.Bands = Bands{40, 60, 80}
 	if n := o.keys["bands"]; n != nil {
@@ -292,7 +289,7 @@ func (b *Bank) aliases(o object, key string, misheard bool) {
 
 func decodeHabit(d *decoder, n *yaml.Node) Habit {
 	o := d.object(n, "id", "statement", "recognise", "advice", "applies_to", "present", "cleared")
-	h := Habit{ID: o.id("id"), Statement: o.text("statement", true), Recognise: o.text("recognise", true), Advice: o.text("advice", true),
+	h := Habit{ID: o.id(), Statement: o.text("statement", true), Recognise: o.text("recognise", true), Advice: o.text("advice", true),
 		Present: o.expr("present"), Cleared: o.expr("cleared")}
 	if a := o.need("applies_to"); a != nil {
 		ao := d.object(a, "stages", "categories", "questions")
@@ -312,9 +309,9 @@ func decodeQuestion(b *Bank, file, id string, data []byte) (*Question, error) {
 	o := d.object(root, "apiVersion", "id", "number", "title", "prompt", "category", "stage", "expect_seconds", "points", "misconceptions",
 		"follow_up", "model_answer", "sets")
 	o.version()
-	q := &Question{Bank: b, File: file, ID: o.id("id"), Number: o.integer("number", 1, 100000, true), Title: o.text("title", true),
+	q := &Question{Bank: b, File: file, ID: o.id(), Number: o.integer("number", 1, 100000), Title: o.text("title", true),
 		Prompt: o.text("prompt", true), Category: o.text("category", true), Stage: o.text("stage", true),
-		ExpectSeconds: o.integer("expect_seconds", 10, 3600, true), FollowUp: o.text("follow_up", true), ModelAnswer: o.text("model_answer", false),
+		ExpectSeconds: o.integer("expect_seconds", 10, 3600), FollowUp: o.text("follow_up", true), ModelAnswer: o.text("model_answer", false),
 		Sets: o.sets(file)}
 	if q.ID != "" && q.ID != id {
 		d.errorf(o.keys["id"], "id", "the id %q differs from the file's name; ids are public, rename the file", q.ID)
@@ -352,7 +349,7 @@ func kindNames() string {
 
 func decodePoint(d *decoder, n *yaml.Node) Point {
 	o := d.object(n, "id", "kind", "weight", "statement", "accept", "notes", "accept_rules", "check", "partial", "contradicted", "name")
-	p := Point{ID: o.id("id"), Kind: Kind(o.text("kind", true)), Weight: o.integer("weight", 1, 3, true), Statement: o.text("statement", true),
+	p := Point{ID: o.id(), Kind: Kind(o.text("kind", true)), Weight: o.integer("weight", 1, 3), Statement: o.text("statement", true),
 		Notes: o.text("notes", false), Check: o.expr("check"), Partial: o.expr("partial"), Contradicted: o.expr("contradicted"), Name: o.expr("name"),
 		Line: n.Line, Column: n.Column}
 	if k := o.keys["kind"]; k != nil && !slices.Contains(Kinds(), p.Kind) {
@@ -377,10 +374,10 @@ func decodePoint(d *decoder, n *yaml.Node) Point {
 
 func decodeMisconception(d *decoder, n *yaml.Node, q *Question) Misconception {
 	o := d.object(n, "id", "statement", "why_wrong", "severity", "breaks", "check")
-	m := Misconception{ID: o.id("id"), Statement: o.text("statement", true), WhyWrong: o.text("why_wrong", true), Severity: 1,
+	m := Misconception{ID: o.id(), Statement: o.text("statement", true), WhyWrong: o.text("why_wrong", true), Severity: 1,
 		Check: o.expr("check"), Line: n.Line, Column: n.Column}
 	if o.keys["severity"] != nil {
-		m.Severity = o.integer("severity", 1, 2, true)
+		m.Severity = o.integer("severity", 1, 2)
 	}
 	breaks, nodes := o.texts("breaks")
 	for i, id := range breaks {

@@ -1,7 +1,6 @@
 package rubric_test
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -269,7 +268,7 @@ func FuzzLoad(f *testing.F) {
 			if err == nil {
 				return
 			}
-			require.True(t, errors.As(err, &list), "%v", err)
+			require.ErrorAs(t, err, &list)
 			require.NotEmpty(t, list)
 			for _, d := range list {
 				require.Positive(t, d.Line, d.String())

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
 	"buf.build/go/protovalidate"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -82,12 +84,39 @@ func toAPI(err error) *apiError {
 		return &apiError{reason: reasonPoint, message: "unknown point", cause: err}
 	case errors.Is(err, rubric.ErrNoBank), broken:
 		return &apiError{reason: reasonBankBroken, message: "the bank cannot be used; tell the operator", cause: err}
+	case errors.Is(err, io.EOF):
+		return &apiError{reason: reasonMalformed, message: "no request came", cause: err}
 	case errors.Is(err, context.Canceled):
 		return &apiError{reason: reasonCanceled, message: "canceled", cause: err}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &apiError{reason: reasonDeadlineExceeded, message: "the time allowed is over", cause: err}
 	}
-	return &apiError{reason: reasonInternal, message: "internal error; the server's log has the cause under the request id", cause: err}
+	if st, ok := status.FromError(err); ok {
+		return fromStatus(st, err)
+	}
+	return &apiError{reason: reasonInternal, message: internalText, cause: err}
+}
+
+const internalText = "internal error; the server's log has the cause under the request id"
+
+// fromStatus is for errors of the transport and of the gateway, which come as statuses without a reason.
+func fromStatus(st *status.Status, cause error) *apiError {
+	out := &apiError{message: st.Message(), cause: cause}
+	switch st.Code() {
+	case codes.InvalidArgument:
+		out.reason = reasonMalformed
+	case codes.Canceled:
+		out.reason, out.message = reasonCanceled, "canceled"
+	case codes.DeadlineExceeded:
+		out.reason, out.message = reasonDeadlineExceeded, "the time allowed is over"
+	case codes.ResourceExhausted:
+		out.reason = reasonTooLarge // of a message: ours have a reason
+	case codes.Unavailable:
+		out.reason, out.message = reasonShuttingDown, "the server is going down; try again"
+	default:
+		out.reason, out.message = reasonInternal, internalText
+	}
+	return out
 }
 
 func unknownQuestion(e *rubric.UnknownQuestionError) *apiError {

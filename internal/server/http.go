@@ -1,0 +1,164 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// maxBodyBytes holds the largest answer there can be: 3 MiB of audio in base64, with something around it.
+const maxBodyBytes = 4<<20 + 256<<10
+
+// httpHandler is everything that is between the socket and the gateway.
+type httpHandler struct {
+	gateway   http.Handler
+	site      http.Handler // nil without the page
+	origins   []string
+	heartbeat time.Duration
+	stall     time.Duration // how long one write of a stream may take
+	tls       bool
+	metrics   *metrics
+	log       *slog.Logger
+}
+
+func (h *httpHandler) handler() http.Handler {
+	return h.observed(h.secured(h.crossOrigin(http.HandlerFunc(h.route))))
+}
+
+// secured sets the headers that keep a browser from doing what nobody asked for.
+func (h *httpHandler) secured(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s := w.Header()
+		s.Set("X-Content-Type-Options", "nosniff")
+		s.Set("Referrer-Policy", "no-referrer")
+		s.Set("X-Frame-Options", "DENY")
+		s.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		s.Set("Permissions-Policy", "camera=(), microphone=(self), geolocation=()")
+		if h.tls {
+			s.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// crossOrigin answers preflight requests and lets the listed origins read.
+func (h *httpHandler) crossOrigin(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Add("Vary", "Origin")
+		origin := r.Header.Get("Origin")
+		if origin == "" || !slices.Contains(h.origins, origin) && !slices.Contains(h.origins, "*") {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Access-Control-Allow-Origin", origin)
+		w.Header().Set("Access-Control-Expose-Headers", "X-Request-Id, Retry-After, ETag, RateLimit-Limit, RateLimit-Remaining, Judge-Budget-Remaining")
+		if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
+			w.Header().Set("Access-Control-Allow-Methods", "GET, HEAD, POST")
+			w.Header().Set("Access-Control-Allow-Headers", "Authorization, X-Api-Key, Content-Type, X-Request-Id, Grpc-Timeout, If-None-Match")
+			w.Header().Set("Access-Control-Max-Age", "600")
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (h *httpHandler) route(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case strings.HasPrefix(r.URL.Path, "/v1/"):
+		h.api(w, r)
+	case h.site != nil:
+		h.site.ServeHTTP(w, r)
+	default:
+		writeError(w, r, routeError(r, http.StatusNotFound))
+	}
+}
+
+// api prepares a request for the gateway.
+func (h *httpHandler) api(w http.ResponseWriter, r *http.Request) {
+	if grades(r) && r.Method != http.MethodPost { // the gateway would take the verb for a part of an id
+		writeError(w, r, routeError(r, http.StatusMethodNotAllowed))
+		return
+	}
+	switch r.Method {
+	case http.MethodPost:
+		h.post(w, r)
+	case http.MethodHead:
+		r = r.Clone(r.Context())
+		r.Method = http.MethodGet // net/http leaves the body out
+		h.cached(w, r)
+	case http.MethodGet:
+		h.cached(w, r)
+	default:
+		h.gateway.ServeHTTP(w, r) // says which methods there are
+	}
+}
+
+// grades reports whether the path is one that grades.
+func grades(r *http.Request) bool {
+	return strings.HasSuffix(r.URL.Path, ":grade") || strings.HasSuffix(r.URL.Path, ":streamGrade")
+}
+
+func (h *httpHandler) post(w http.ResponseWriter, r *http.Request) {
+	if err := checkMediaType(r); err != nil {
+		writeError(w, r, err)
+		return
+	}
+	body, err := readBody(w, r)
+	if err != nil {
+		writeError(w, r, err)
+		return
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	r.Header.Del("X-Http-Method-Override")
+	if !strings.HasSuffix(r.URL.Path, ":streamGrade") {
+		r.Header.Del("Accept")
+		w.Header().Set("Cache-Control", "no-store")
+		h.gateway.ServeHTTP(w, r)
+		return
+	}
+	h.stream(w, r)
+}
+
+// checkMediaType wants JSON by name: a browser sends anything else across origins without asking first.
+func checkMediaType(r *http.Request) error {
+	t, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err == nil && t == typeJSON && (params["charset"] == "" || strings.EqualFold(params["charset"], "utf-8")) {
+		return nil
+	}
+	return refuse(reasonMediaType, "send the body as Content-Type: application/json")
+}
+
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	tooLarge := refuse(reasonTooLarge, "the body is larger than %d bytes; text may be 32 KiB and audio 3 MiB", maxBodyBytes)
+	if r.ContentLength > maxBodyBytes {
+		return nil, tooLarge
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBodyBytes))
+	var over *http.MaxBytesError
+	switch {
+	case errors.As(err, &over):
+		return nil, tooLarge
+	case err != nil:
+		return nil, refuse(reasonMalformed, "the body did not arrive whole")
+	}
+	return body, nil
+}
+
+// originsValid reports the first origin that is none.
+func originsValid(origins []string) (string, bool) {
+	for _, o := range origins {
+		u, err := url.Parse(o)
+		if o != "*" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.Path != "" || u.RawQuery != "") {
+			return o, false
+		}
+	}
+	return "", true
+}

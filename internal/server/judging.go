@@ -1,0 +1,102 @@
+package server
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/vivagrader/grader/internal/grade"
+	"github.com/vivagrader/grader/internal/judge"
+	"github.com/vivagrader/grader/internal/llm"
+)
+
+const (
+	// waitingPerSlot is how many answers may wait for each slot of the judge. More would only wait to be late.
+	waitingPerSlot = 3
+	// replyMargin is the part of a caller's time that is kept back for telling the result.
+	replyMargin = 10 // one tenth, but at most:
+	maxMargin   = 250 * time.Millisecond
+)
+
+// judgeGate bounds the answers that are with the judge or wait for it, so that a judge that hangs does not take all work
+// in flight with it. What is over the bound is degraded at once.
+type judgeGate struct {
+	slots   chan struct{}
+	waiting atomic.Int64
+	most    int64
+	hurry   <-chan struct{} // closed when nobody may wait for a judge any more
+	metrics *metrics
+}
+
+func newJudgeGate(slots int, hurry <-chan struct{}, m *metrics) *judgeGate {
+	return &judgeGate{slots: make(chan struct{}, slots), most: int64(slots) * waitingPerSlot, hurry: hurry, metrics: m}
+}
+
+// gatedJudge is the judge for one request.
+type gatedJudge struct {
+	gate   *judgeGate
+	next   grade.Judge
+	budget *dayBudget
+}
+
+// Judge asks the judge within the caller's time, its budget and the server's bound.
+func (j gatedJudge) Judge(ctx context.Context, req judge.Request) (judge.Result, error) {
+	start := time.Now()
+	ctx, cancel := j.gate.within(ctx)
+	defer cancel()
+	if err := j.gate.enter(ctx); err != nil {
+		return judge.Result{Elapsed: time.Since(start)}, err
+	}
+	defer j.gate.leave()
+	if !j.budget.take() {
+		return judge.Result{}, &llm.Error{Kind: llm.BudgetSpent, Message: "the key's answers for the judge are used up for today"}
+	}
+	r, err := j.next.Judge(ctx, req)
+	if err == nil && r.Cached {
+		j.budget.giveBack()
+	}
+	r.Elapsed = time.Since(start)
+	j.gate.metrics.judged(r.Elapsed, err)
+	return r, err
+}
+
+// within leaves time to tell the result, and ends the wait when the server is in a hurry.
+func (g *judgeGate) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	var cancel context.CancelFunc
+	if deadline, ok := ctx.Deadline(); ok {
+		left := time.Until(deadline)
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-min(left/replyMargin, maxMargin)))
+	} else {
+		ctx, cancel = context.WithCancel(ctx)
+	}
+	done := ctx.Done()
+	go func() {
+		select {
+		case <-g.hurry:
+			cancel()
+		case <-done:
+		}
+	}()
+	return ctx, cancel
+}
+
+func (g *judgeGate) enter(ctx context.Context) error {
+	select {
+	case g.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	if g.waiting.Add(1) > g.most {
+		g.waiting.Add(-1)
+		return &llm.Error{Kind: llm.RateLimited, Message: "too many answers wait for the judge"}
+	}
+	defer g.waiting.Add(-1)
+	select {
+	case g.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return &llm.Error{Kind: llm.Timeout, Message: "the judge had no time", Err: ctx.Err()}
+	}
+}
+
+func (g *judgeGate) leave() { <-g.slots }
