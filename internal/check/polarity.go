@@ -35,6 +35,7 @@ const (
 	negationReach  = 12 // tokens that a negation covers at most
 	pronounReach   = 6
 	exclusionReach = 7
+	doubtReach     = 14
 	retractReach   = 7
 	listTokens     = 20   // a sentence of at least so many tokens
 	listShare      = 0.04 // with less than this share of function words is a list
@@ -50,12 +51,13 @@ var (
 	conjunctions    = wordSet("because so which while whereas although if when unless until")
 	pronouns        = wordSet("it they you we he she i there that this")
 	sayers          = wordSet("people some many folks somebody someone everyone everybody most others lots candidates they blogs tutorials developers colleagues interviewers juniors guy teammate")
-	sayVerbs        = wordSet("say says said think thinks believe believes believed assume assumes assumed claim claims claimed told tell tells guess expect expects imagine thought")
+	sayVerbs        = wordSet("say says said think thinks believe believes believed assume assumes assumed claim claims claimed treat treats mistake confuse told tell tells guess expect expects imagine thought")
 	doubtVerbs      = wordSet("sure certain remember recall know positive")
 	doubtObjects    = wordSet("you offhand for whether which if how exactly what when why")
 	thinkVerbs      = wordSet("think believe agree buy mean say claim")
 	wrongWords      = wordSet("wrong false untrue incorrect nonsense")
-	mythWords       = wordSet("myth misconception fallacy misunderstanding rumour rumor misbelief")
+	mythWords       = wordSet("myth belief misconception fallacy misunderstanding rumour rumor misbelief")
+	pauseVerbs      = wordSet("wait block pause")
 	stopWords       = wordSet("stop stops prevent prevents keep keeps forbid forbids")
 	beliefVerbs     = wordSet("think believe assume say claim treat draw confuse see call imagine")
 	onlyWords       = wordSet("only just merely simply")
@@ -166,6 +168,7 @@ func (r *Reading) sentenceScopes(s canon.Sentence) {
 			}
 			switch {
 			case w == "nothing" && (at(1) == "more" || at(1) == "but" || at(1) == "else") || w == "none" && at(1) == "other":
+			case (w == "nothing" || w == "none") && pronouns[at(1)]: // "and if there's none it goes on"
 			case w == "nothing" || w == "nobody" || w == "none":
 				r.add(negated, i+1, r.clauseEnd(i+1, s.Last, pronounReach), i)
 			default:
@@ -175,7 +178,7 @@ func (r *Reading) sentenceScopes(s canon.Sentence) {
 			r.noScope(i, s)
 		case "without":
 			// "without X you cannot Y" says that X is needed for Y
-			if inverted = r.hasWord(i+2, min(i+20, s.Last), "not", "never", "no"); !inverted {
+			if inverted = r.hasWord(i+2, min(i+20, s.Last), "not", "never", "no"); !inverted && !r.hasWord(max(s.First, i-8), i, "not", "never") {
 				r.add(excluded, i+1, r.exclusionEnd(i+1, s.Last), i)
 			}
 		case "unlike", "excluding", "lacks", "lack", "lacking":
@@ -305,8 +308,8 @@ func (r *Reading) notScope(i int, s canon.Sentence) {
 	case doubtVerbs[next] || next == "really" && doubtVerbs[r.word(i+2, s.Last)]:
 		to := r.clauseEnd(i+2, s.Last, 30)
 		r.add(doubted, i+1, to, i)
-		if r.clauseBreak(i+2, s.Last) || to-i <= 4 { // "..., I'm not sure": what stands before it
-			start := r.clauseStart(i, s.First)
+		if r.clauseBreak(i+2, s.Last) { // "..., I'm not sure": what stands before it
+			start := max(r.clauseStart(i, s.First), i-doubtReach)
 			if questionOpeners[r.word(s.First, s.Last)] {
 				start = s.First
 			}
@@ -335,6 +338,9 @@ func (r *Reading) notScope(i int, s canon.Sentence) {
 		return
 	case stopWords[next] && r.hasWord(i+2, min(i+5, s.Last), "you", "anyone", "anybody", "us"):
 		return
+	case next == "like" && (before == "do" || before == "does" || before == "did" || r.hasWord(i+2, min(i+3, s.Last), "that", "this", "it")):
+	case before == "and" && next == "so", next == "rarely" || next == "seldom" || next == "uncommon" || next == "uncommonly":
+		return
 	case next == "like":
 		r.add(excluded, i+1, r.restOfSentence(i+1, s.Last), i)
 		return
@@ -347,6 +353,10 @@ func (r *Reading) notScope(i int, s canon.Sentence) {
 // negate opens a negation after the cue. "not ... until" and "not ... unless" assert, so they open none.
 func (r *Reading) negate(cue, from int, s canon.Sentence) {
 	to := r.clauseEnd(from, s.Last, negationReach)
+	if pauseVerbs[r.word(from, s.Last)] { // "does not wait until" denies the wait
+		r.add(negated, from, min(to+4, s.Last), cue)
+		return
+	}
 	if w := r.word(to, s.Last); w == "until" || w == "unless" || w == "till" {
 		return
 	}
@@ -356,6 +366,9 @@ func (r *Reading) negate(cue, from int, s canon.Sentence) {
 func (r *Reading) noScope(i int, s canon.Sentence) {
 	next := r.word(i+1, s.Last)
 	switch {
+	case next == "such" && r.word(i+2, s.Last) == "thing": // no such thing as X
+		r.add(negated, i+4, r.clauseEnd(i+4, s.Last, negationReach), i)
+		return
 	case next == "matter" || next == "problem" || next == "doubt" || next == "idea" || next == "clue":
 		return
 	case next == "wait" || next == "sorry" || next == "actually" || next == "hang" || next == "hold":
@@ -396,7 +409,7 @@ func (r *Reading) clauseEnd(from, limit, reach int) int {
 			i > from && (t.Word == "and" || t.Word == "nor" || t.Word == "until" || t.Word == "till" || t.Word == "unless"),
 			i > from && conjunctions[t.Word], t.Word == "its" && i > from+1 && i+1 < limit && (r.Text.Tokens[i+1].Free || r.Text.Tokens[i+1].Word == "not"),
 			i > from && (clauseOpeners[t.Word] || modals[t.Word]) && !(pronouns[t.Word] && r.relative(i-1)),
-			t.Word == "but":
+			t.Word == "but", t.Word == "without" && i > from:
 			return i
 		}
 	}
@@ -438,7 +451,7 @@ func (r *Reading) clauseStart(i, first int) int {
 func (r *Reading) restOfSentence(from, limit int) int {
 	for i := from; i < limit; i++ {
 		switch r.Text.Tokens[i].Word {
-		case "but", "however", "actually":
+		case "but", "however", "actually", "wait":
 			return i
 		}
 	}

@@ -242,7 +242,7 @@ func (l *linter) otherQuestions(s subject, all []subject) {
 	}
 	for i := range hits {
 		if p := &s.q.Points[i]; len(all) > 5 && float64(len(hits[i])) > otherAnswers*float64(len(all)-1) {
-			l.add(s.q.File, p.Line, p.Column, "too-loose", "the check of %s hits %d of %d other questions' model answers, among them %s", p.ID, len(hits[i]), len(all)-1, strings.Join(hits[i][:3], ", "))
+			l.add(s.q.File, p.Line, p.Column, "too-loose", "the check of %s hits %d of %d other questions' model answers, among them %s", p.ID, len(hits[i]), len(all)-1, strings.Join(hits[i][:min(3, len(hits[i]))], ", "))
 		}
 	}
 }
