@@ -110,6 +110,7 @@ func newRoot(g *globals) *cobra.Command {
 	root.PersistentFlags().StringArrayVar(&g.banks, "bank", nil, "a folder with a bank of questions, instead of the built-in one (repeatable)")
 	root.AddCommand(newExplain(g), newRubric(g), newCalibrate(g), newVersion(g), newGrade(g), newQuestions(g), newDoctor(g), newCache(g))
 	root.AddCommand(newBatch(g))
+	root.AddCommand(newServe(g), newConfig(g))
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for _, c := range allCommands(root) {

@@ -47,7 +47,8 @@ func (s *Serve) checkAddresses(add func(string, string, ...any)) {
 	if s.GRPCAddr == Off && s.HTTPAddr == Off {
 		add("grpc_addr", "both gRPC and HTTP are off; serve one of them")
 	}
-	for path, addr := range map[string]string{"grpc_addr": s.GRPCAddr, "http_addr": s.HTTPAddr, "admin_addr": s.AdminAddr} {
+	for _, at := range [][2]string{{"grpc_addr", s.GRPCAddr}, {"http_addr", s.HTTPAddr}, {"admin_addr", s.AdminAddr}} {
+		path, addr := at[0], at[1]
 		if addr == Off {
 			continue
 		}
@@ -94,10 +95,10 @@ func (s *Serve) checkJudge(add func(string, string, ...any)) {
 	switch {
 	case j.URL != "" && j.Model == "":
 		add("judge.model", "is missing; say which model at %s to ask", j.URL)
-	case j.URL == "" && j.Model != "" && j.APIKey == "":
-		return // the key may come with OPENAI_API_KEY, or the address with OPENAI_BASE_URL
+	case j.URL == "" && j.Model != "":
+		add("judge.url", "is missing; say where the model %s is", j.Model)
 	default:
-		if err := j.For().Validate(); err != nil && j.URL != "" {
+		if err := j.For().Validate(); err != nil {
 			add("judge", "%v", err)
 		}
 	}

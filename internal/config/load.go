@@ -61,8 +61,8 @@ func Load(src Sources) (Serve, error) {
 		}
 	}
 	bad = append(bad, s.secrets()...)
-	bad = append(bad, s.problems()...)
 	s.borrow(src.Getenv)
+	bad = append(bad, s.problems()...)
 	return s, bad.err()
 }
 

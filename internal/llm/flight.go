@@ -39,6 +39,9 @@ func (fs *flights) do(ctx context.Context, id string, spent *Usage, work func(co
 			panic(f.panicked)
 		}
 		fs.takeSpent(f, spent)
+		if f.err != nil && asError(f.err).Kind == Canceled && ctx.Err() != nil {
+			return f.rep, !started, contextError(ctx) // it was this caller who ended it, for a reason of its own
+		}
 		if f.err == nil || started || ctx.Err() != nil || !f.endedEarly(ctx) {
 			return f.rep, !started, f.err
 		}
@@ -92,7 +95,10 @@ func (fs *flights) wait(ctx context.Context, id string, f *flight) bool {
 	last := f.waiting == 0
 	if last {
 		fs.forget(id, f)
-		f.cancel()
+		// At its own deadline the flight ends by itself, and as a time-out.
+		if f.deadline.IsZero() || time.Now().Before(f.deadline) {
+			f.cancel()
+		}
 	}
 	fs.mu.Unlock()
 	if last {

@@ -45,8 +45,11 @@ const (
 	// ladderPasses bounds how often a request goes down to retry because of unusable replies: with badReplyTries it
 	// costs at most nine of them.
 	ladderPasses = 3
-	// rescuesToMove is how many requests in a row another rung must have rescued before it becomes the first one.
+	// rescuesToMove is how many more requests another rung must have rescued than the first one has answered, before
+	// it takes the first one's place. An old success counts against that up to trustMost, since requests that had bad
+	// luck several times come in together at the end of a batch.
 	rescuesToMove = 3
+	trustMost     = 8
 )
 
 // ladder asks on the rung that worked last. When the endpoint refuses that rung, or keeps sending unusable replies on
@@ -61,7 +64,7 @@ type ladder struct {
 	mu      sync.Mutex
 	rung    Rung
 	proven  [RungText + 1]bool // has worked in this process
-	rescues int
+	trouble int                // rescues less successes, within -trustMost and rescuesToMove
 }
 
 func newLadder(next layer, pin Rung, n *notes, log *slog.Logger) *ladder {
@@ -146,14 +149,14 @@ func (l *ladder) worked(ctx context.Context, start, r Rung) {
 	defer l.mu.Unlock()
 	l.proven[r] = true
 	if r == l.rung {
-		l.rescues = 0
+		l.trouble = max(l.trouble-1, -trustMost)
 		l.notes.setRung(r)
 		return
 	}
 	if l.pinned || start != l.rung {
 		return
 	}
-	if l.rescues++; l.rescues >= rescuesToMove {
+	if l.trouble++; l.trouble >= rescuesToMove {
 		l.move(ctx, r, "unusable replies")
 	}
 }
@@ -169,7 +172,7 @@ func (l *ladder) refusedOn(ctx context.Context, r Rung, e *Error) {
 
 func (l *ladder) move(ctx context.Context, to Rung, why string) {
 	l.log.InfoContext(ctx, "llm ladder moved", slog.String("from", l.rung.String()), slog.String("to", to.String()), slog.String("why", why))
-	l.rung, l.rescues = to, 0
+	l.rung, l.trouble = to, 0
 	l.notes.setRung(to)
 }
 
