@@ -94,6 +94,14 @@ func (l *Lexicon) word(written string) *wordInfo {
 	return w
 }
 
+// known returns what is remembered of a word as written, if it was read in this spelling before and as one word.
+func (l *Lexicon) known(written string) *wordInfo {
+	if w := l.memo[written]; l.sealed && w != nil && w.finished && w.text != "" {
+		return w
+	}
+	return nil
+}
+
 func (l *Lexicon) learn(written string) *wordInfo {
 	if !l.sealed {
 		return l.define(written)

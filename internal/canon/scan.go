@@ -109,6 +109,10 @@ func (l *Lexicon) scan(tokens []raw, s string) (_ []raw, hidden int) {
 		glue = len(tokens) > 0 && separatorOnly(s[sepStart:i])
 		start := i
 		for i < len(s) {
+			if s[i] < utf8.RuneSelf && wordRune(rune(s[i])) {
+				i++
+				continue
+			}
 			r, size = utf8.DecodeRuneInString(s[i:])
 			if hiddenRune(r) {
 				hidden++
@@ -183,6 +187,9 @@ func (l *Lexicon) appendWord(tokens []raw, s string, start, end int, proto raw) 
 	w := s[start:end]
 	if isDigit(w[0]) {
 		proto.num, proto.isNum = scanFigure(w)
+	} else if known := l.known(w); known != nil {
+		proto.wordInfo, proto.start, proto.end = known, int32(start), int32(end)
+		return append(tokens, proto)
 	}
 	from := 0
 	if !proto.isNum && ascii(w) {

@@ -51,18 +51,41 @@ var (
 	conjunctions    = wordSet("because so which while whereas although if when unless until")
 	pronouns        = wordSet("it they you we he she i there that this")
 	sayers          = wordSet("people some many folks somebody someone everyone everybody most others lots candidates they blogs tutorials developers colleagues interviewers juniors guy teammate")
-	sayVerbs        = wordSet("say says said think thinks believe believes believed assume assumes assumed claim claims claimed treat treats mistake confuse told tell tells guess expect expects imagine thought")
 	doubtVerbs      = wordSet("sure certain remember recall know positive")
 	doubtObjects    = wordSet("you offhand for whether which if how exactly what when why")
 	thinkVerbs      = wordSet("think believe agree buy mean say claim")
-	wrongWords      = wordSet("wrong false untrue incorrect nonsense")
-	mythWords       = wordSet("myth belief misconception fallacy misunderstanding rumour rumor misbelief")
 	pauseVerbs      = wordSet("wait block pause")
 	stopWords       = wordSet("stop stops prevent prevents keep keeps forbid forbids")
 	beliefVerbs     = wordSet("think believe assume say claim treat draw confuse see call imagine")
 	onlyWords       = wordSet("only just merely simply")
 	tagQuestions    = wordSet("right ok okay yeah correct yes no huh know sense")
 )
+
+// opinion is what a word makes of a claim that stands beside it.
+type opinion uint8
+
+const (
+	says opinion = iota + 1
+	callsWrong
+	callsMyth
+)
+
+var opinions = func() map[string]opinion {
+	m := map[string]opinion{}
+	for _, x := range [...]struct {
+		opinion opinion
+		words   string
+	}{
+		{says, "say says said think thinks believe believes believed assume assumes assumed claim claims claimed treat treats mistake confuse told tell tells guess expect expects imagine thought"},
+		{callsWrong, "wrong false untrue incorrect nonsense"},
+		{callsMyth, "myth belief misconception fallacy misunderstanding rumour rumor misbelief"},
+	} {
+		for w := range wordSet(x.words) {
+			m[w] = x.opinion
+		}
+	}
+	return m
+}()
 
 func wordSet(words string) map[string]bool {
 	m := map[string]bool{}
@@ -238,13 +261,12 @@ func (r *Reading) sentenceScopes(s canon.Sentence) {
 		case "wait", "sorry", "scratch", "strike", "correction":
 			r.correction(i, s)
 		}
-		if mythWords[w] {
+		switch opinions[w] {
+		case callsMyth:
 			r.myth(i, s)
-		}
-		if wrongWords[w] {
+		case callsWrong:
 			r.wrong(i, s)
-		}
-		if sayVerbs[w] {
+		case says:
 			r.attribution(i, s)
 		}
 	}

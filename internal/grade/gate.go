@@ -79,7 +79,7 @@ func (g *gate) removed(s canon.Span) bool {
 var openers = []string{"thought process", "answer", "my answer", "solution", "let's think step by step", "here is my answer", "sure", "ok", "okay", "well"}
 
 // judge says why the text cannot be graded, or that it can and earns nothing.
-func (g *gate) judge(q *rubric.Question, r *check.Reading) (Reason, Flag) {
+func (g *gate) judge(q *rubric.Question, asked func() promptWords, r *check.Reading) (Reason, Flag) {
 	trimmed := strings.TrimSpace(g.masked)
 	if g.injected && g.words < minWords {
 		return "", flagEmptied
@@ -111,7 +111,7 @@ func (g *gate) judge(q *rubric.Question, r *check.Reading) (Reason, Flag) {
 		return ReasonNotLanguage, ""
 	case n >= dumpWords && float64(function) < dumpShare*float64(n):
 		return "", FlagKeywordDump
-	case echo(q, t):
+	case echo(asked, t):
 		return "", FlagEcho
 	}
 	return "", ""
@@ -206,18 +206,29 @@ func gibberish(t *canon.Text) bool {
 	return odd*2 > len(t.Tokens)
 }
 
+// promptWords is a question's prompt and title, for telling echoes.
+type promptWords struct {
+	tokens int
+	stems  map[string]bool
+}
+
+func readPrompt(q *rubric.Question) promptWords {
+	t := canon.Read(q.Prompt+" "+q.Title, canon.NewLexicon(nil))
+	p := promptWords{len(t.Tokens), map[string]bool{}}
+	for i := range t.Tokens {
+		p.stems[t.Tokens[i].Stem] = true
+	}
+	return p
+}
+
 // echo reports whether the answer does little more than say the question again.
-func echo(q *rubric.Question, t *canon.Text) bool {
+func echo(asked func() promptWords, t *canon.Text) bool {
 	if len(t.Tokens) < 4 || len(t.Tokens) > 90 {
 		return false
 	}
-	prompt := canon.Read(q.Prompt+" "+q.Title, canon.NewLexicon(nil))
-	if len(t.Tokens) > 2*len(prompt.Tokens) {
+	prompt := asked()
+	if len(t.Tokens) > 2*prompt.tokens {
 		return false
-	}
-	in := map[string]bool{}
-	for i := range prompt.Tokens {
-		in[prompt.Tokens[i].Stem] = true
 	}
 	content, shared := 0, 0
 	for i := range t.Tokens {
@@ -225,7 +236,7 @@ func echo(q *rubric.Question, t *canon.Text) bool {
 			continue
 		}
 		content++
-		if in[t.Tokens[i].Stem] {
+		if prompt.stems[t.Tokens[i].Stem] {
 			shared++
 		}
 	}

@@ -30,15 +30,16 @@ type Grader struct {
 	bank    *rubric.Bank
 	version string
 
-	mu       sync.Mutex
+	mu       sync.RWMutex
 	compiled map[string]*compiled
 }
 
 type compiled struct {
-	once sync.Once
-	q    *rubric.Question
-	p    *check.Program
-	err  error
+	once   sync.Once
+	q      *rubric.Question
+	p      *check.Program
+	prompt func() promptWords
+	err    error
 }
 
 // New returns a grader for the bank; version is the engine's, for receipts.
@@ -51,16 +52,26 @@ func (g *Grader) Bank() *rubric.Bank { return g.bank }
 
 // Question loads and compiles a question. Errors are those of rubric.Bank.Question and check.Compile.
 func (g *Grader) Question(id string) (*rubric.Question, *check.Program, error) {
-	g.mu.Lock()
+	c := g.compile(id)
+	return c.q, c.p, c.err
+}
+
+func (g *Grader) compile(id string) *compiled {
+	g.mu.RLock()
 	c, ok := g.compiled[id]
+	g.mu.RUnlock()
 	if !ok {
-		c = &compiled{}
-		g.compiled[id] = c
+		g.mu.Lock()
+		if c, ok = g.compiled[id]; !ok {
+			c = &compiled{}
+			g.compiled[id] = c
+		}
+		g.mu.Unlock()
 	}
-	g.mu.Unlock()
 	c.once.Do(func() {
 		if c.q, c.err = g.bank.Question(id); c.err == nil {
 			c.p, c.err = check.Compile(c.q)
+			c.prompt = sync.OnceValue(func() promptWords { return readPrompt(c.q) })
 		}
 	})
 	if errors.Is(c.err, rubric.ErrUnknownQuestion) { // strangers' ids must not pile up
@@ -68,7 +79,7 @@ func (g *Grader) Question(id string) (*rubric.Question, *check.Program, error) {
 		delete(g.compiled, id)
 		g.mu.Unlock()
 	}
-	return c.q, c.p, c.err
+	return c
 }
 
 // Grade grades one answer with the keyword witness alone. Errors are those of Question.
@@ -93,13 +104,13 @@ type draft struct {
 }
 
 func (g *Grader) read(id string, a Answer) (*draft, error) {
-	q, p, err := g.Question(id)
-	if err != nil {
-		return nil, err
+	c := g.compile(id)
+	if c.err != nil {
+		return nil, c.err
 	}
-	d := &draft{grader: g, q: q, answer: a, gate: newGate(a.Text)}
-	d.reading = p.Read(canon.Read(d.gate.masked, p.Lexicon()))
-	d.reason, d.worthless = d.gate.judge(q, d.reading)
+	d := &draft{grader: g, q: c.q, answer: a, gate: newGate(a.Text)}
+	d.reading = c.p.Read(canon.Read(d.gate.masked, c.p.Lexicon()))
+	d.reason, d.worthless = d.gate.judge(c.q, c.prompt, d.reading)
 	if d.reason == "" && d.worthless == "" && d.offTopic() {
 		d.worthless = FlagOffTopic
 	}

@@ -90,12 +90,12 @@ type compiledRule struct {
 	re   func() *regexp.Regexp // compiled when a text first holds one of the literals
 }
 
-// ruleSet finds the rules whose literals a text holds in one pass: literals that are words by the three bytes that they
-// begin with, the others one by one.
+// ruleSet finds the rules whose literals a text holds in one pass. Literals are listed by their first byte: those that
+// begin like a word count at the beginning of a word only, the others anywhere.
 type ruleSet struct {
-	rules  []compiledRule
-	words  map[[3]byte][]literal
-	others []literal
+	rules    []compiledRule
+	words    [256][]literal
+	anywhere [256][]literal
 }
 
 type literal struct {
@@ -114,7 +114,7 @@ func addLiteral(list []literal, text string, rule int) []literal {
 }
 
 var compiledRules = sync.OnceValue(func() *ruleSet {
-	rs := &ruleSet{words: map[[3]byte][]literal{}}
+	rs := &ruleSet{}
 	for i, r := range hostileRules {
 		c := compiledRule{re: sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?is)` + r.expr) })}
 		if r.also != "" {
@@ -122,12 +122,11 @@ var compiledRules = sync.OnceValue(func() *ruleSet {
 		}
 		rs.rules = append(rs.rules, c)
 		for l := range strings.SplitSeq(r.need, "|") {
+			list := &rs.anywhere[l[0]]
 			if len(l) >= 3 && wordStart(l[0]) && wordStart(l[1]) && wordStart(l[2]) {
-				key := [3]byte([]byte(l))
-				rs.words[key] = addLiteral(rs.words[key], l, i)
-			} else {
-				rs.others = addLiteral(rs.others, l, i)
+				list = &rs.words[l[0]]
 			}
+			*list = addLiteral(*list, l, i)
 		}
 	}
 	return rs
@@ -143,31 +142,26 @@ type suspicion struct{ rule, at int }
 // suspicions lists where text, in lower case, holds the literals of rules.
 func (rs *ruleSet) suspicions(text string) []suspicion {
 	var out []suspicion
-	inWord := false
-	for i := 0; i+3 <= len(text); i++ {
-		start := wordStart(text[i])
-		if start && !inWord {
-			for _, l := range rs.words[[3]byte{text[i], text[i+1], text[i+2]}] {
-				if strings.HasPrefix(text[i:], l.text) {
-					for _, rule := range l.rules {
-						out = append(out, suspicion{rule, i})
-					}
+	find := func(list []literal, at int) {
+		for _, l := range list {
+			if strings.HasPrefix(text[at:], l.text) {
+				for _, rule := range l.rules {
+					out = append(out, suspicion{rule, at})
 				}
 			}
 		}
-		inWord = start
 	}
-	for _, l := range rs.others {
-		for from := 0; ; {
-			i := strings.Index(text[from:], l.text)
-			if i < 0 {
-				break
-			}
-			for _, rule := range l.rules {
-				out = append(out, suspicion{rule, from + i})
-			}
-			from += i + len(l.text)
+	inWord := false
+	for i := range len(text) {
+		b := text[i]
+		start := wordStart(b)
+		if start && !inWord {
+			find(rs.words[b], i)
 		}
+		if list := rs.anywhere[b]; list != nil {
+			find(list, i)
+		}
+		inWord = start
 	}
 	return out
 }
