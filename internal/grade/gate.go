@@ -111,7 +111,7 @@ func (g *gate) judge(q *rubric.Question, asked func() promptWords, r *check.Read
 		return ReasonNotLanguage, ""
 	case n >= dumpWords && float64(function) < dumpShare*float64(n):
 		return "", FlagKeywordDump
-	case echo(asked, t):
+	case echo(asked, t) && earned(q, r) == 0 && !contradicts(q, r): // the prompt itself never hits a check
 		return "", FlagEcho
 	}
 	return "", ""
@@ -219,6 +219,16 @@ func readPrompt(q *rubric.Question) promptWords {
 		p.stems[t.Tokens[i].Stem] = true
 	}
 	return p
+}
+
+// contradicts reports whether the checks find the opposite of a point.
+func contradicts(q *rubric.Question, r *check.Reading) bool {
+	for i := range q.Points {
+		if len(r.Point(i).Against) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // echo reports whether the answer does little more than say the question again.

@@ -230,6 +230,9 @@ func decide(c *Critique, q *rubric.Question, r *check.Reading, w *writer, verdic
 	for i := range q.Bank.Habits {
 		if h := &q.Bank.Habits[i]; h.AppliesTo(q) {
 			present, known, at := r.Habit(i)
+			if len(h.ClearedBy) > 0 && !(known && !present) {
+				present, known = (h.Present == nil || present) && !clearedBy(h, c.Points), true
+			}
 			c.Habits = append(c.Habits, w.habit(h, present, known, at, verdict(verdicts.Habits, h.ID)))
 		}
 	}
@@ -259,6 +262,13 @@ func verdict(list []judge.Verdict, id string) *judge.Verdict {
 	return nil
 }
 
+// clearedBy reports whether a point of the kinds that clear the habit was earned.
+func clearedBy(h *rubric.Habit, points []PointResult) bool {
+	return slices.ContainsFunc(points, func(p PointResult) bool {
+		return p.Credit > 0 && slices.Contains(h.ClearedBy, rubric.Kind(p.Kind))
+	})
+}
+
 // fillAll gives every point, misconception and habit the same outcome, decided by the gate.
 func fillAll(c *Critique, q *rubric.Question, d Decision, m Claim, h Presence) {
 	for i := range q.Points {
@@ -271,7 +281,11 @@ func fillAll(c *Critique, q *rubric.Question, d Decision, m Claim, h Presence) {
 	}
 	for i := range q.Bank.Habits {
 		if hb := &q.Bank.Habits[i]; hb.AppliesTo(q) {
-			c.Habits = append(c.Habits, HabitResult{ID: hb.ID, Decision: h})
+			res := HabitResult{ID: hb.ID, Decision: h}
+			if d == Missed && len(hb.ClearedBy) > 0 && hb.Present == nil { // text that earned nothing clears nothing
+				res.Decision, res.Advice = Present, hb.Advice
+			}
+			c.Habits = append(c.Habits, res)
 		}
 	}
 }

@@ -95,8 +95,11 @@ type Habit struct {
 	Stages     []string
 	Categories []string
 	Questions  []string
-	Present    Expr
-	Cleared    Expr
+	// ClearedBy are kinds of points: who earns one of them does not have the habit. With it and without Present, the
+	// habit is present unless cleared.
+	ClearedBy []Kind
+	Present   Expr
+	Cleared   Expr
 }
 
 // AppliesTo reports whether the habit is looked for in answers to q: stages, categories and questions are a union.

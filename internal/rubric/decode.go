@@ -288,9 +288,16 @@ func (b *Bank) aliases(o object, key string, misheard bool) {
 }
 
 func decodeHabit(d *decoder, n *yaml.Node) Habit {
-	o := d.object(n, "id", "statement", "recognise", "advice", "applies_to", "present", "cleared")
+	o := d.object(n, "id", "statement", "recognise", "advice", "applies_to", "cleared_by", "present", "cleared")
 	h := Habit{ID: o.id(), Statement: o.text("statement", true), Recognise: o.text("recognise", true), Advice: o.text("advice", true),
 		Present: o.expr("present"), Cleared: o.expr("cleared")}
+	kinds, nodes := o.texts("cleared_by")
+	for i, k := range kinds {
+		if !slices.Contains(Kinds(), Kind(k)) {
+			d.errorf(nodes[i], "kind", "unknown kind %q; there are %v", k, Kinds())
+		}
+		h.ClearedBy = append(h.ClearedBy, Kind(k))
+	}
 	if a := o.need("applies_to"); a != nil {
 		ao := d.object(a, "stages", "categories", "questions")
 		h.Stages, _ = ao.texts("stages")
