@@ -35,6 +35,8 @@ func BenchmarkBatchJudged(b *testing.B) {
 	})
 	require.NoError(b, err)
 
+	var flags batchFlags
+	flags.judge.config.Concurrency = slots
 	var bare, ours time.Duration
 	for b.Loop() {
 		bare += bareLoop(b, d.url, prompts.bodies, slots)
@@ -42,7 +44,10 @@ func BenchmarkBatchJudged(b *testing.B) {
 		start := time.Now()
 		j, err := app.NewJudge(config.Judge{URL: d.url, Model: "label-judge", Concurrency: slots, CacheDir: b.TempDir()}, nil)
 		require.NoError(b, err)
-		s, err := batch.Run(b.Context(), batchGrader{graders, j}, batch.Config{In: d.in, Out: b.TempDir() + "/out.jsonl", Concurrency: slots, Usage: j.Usage})
+		cfg := batch.Config{In: d.in, Out: b.TempDir() + "/out.jsonl", Settings: map[string]string{}}
+		require.NoError(b, flags.addJudge(&globals{}, &cfg, judgeAuto, j))
+		cfg.Ready = nil
+		s, err := batch.Run(b.Context(), batchGrader{graders, j}, cfg)
 		require.NoError(b, err)
 		ours += time.Since(start)
 		require.Equal(b, answers, s.States["GRADED"])

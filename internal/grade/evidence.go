@@ -2,6 +2,7 @@ package grade
 
 import (
 	"slices"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -18,6 +19,8 @@ type writer struct {
 	gate    *gate
 	reading *check.Reading
 	index   *index
+	// credited are the places of all matches behind credited points: their sentences did something, quoted or not.
+	credited []check.Span
 }
 
 func newWriter(text string, g *gate, r *check.Reading) *writer {
@@ -40,7 +43,7 @@ func (w *writer) evidence(found []check.Evidence) []Evidence {
 		e := w.index.evidence(span)
 		for i := f.First; i < f.Last; i++ {
 			if a := t.Tokens[i].Alias; a != nil && a.Misheard {
-				e.HeardAs = w.text[t.Tokens[i].Start:t.Tokens[i].End]
+				e.HeardAs = a.Means
 				break
 			}
 		}
@@ -75,19 +78,41 @@ func (w *writer) clause(first, last int) (int, int) {
 		return from.First, to.Last - 1
 	}
 	start, end := first, last
-	for start > from.First && t.Tokens[start].Break < canon.BreakClause && last-start < quoteWords {
+	for start > from.First && !opensClause(t, start) && last-start < quoteWords {
 		start--
 	}
-	if t.Tokens[start].Break < canon.BreakClause && start > from.First { // no clause in reach: the words themselves
+	if start > from.First && !opensClause(t, start) { // no clause in reach: the words themselves
 		start = max(from.First, first-2)
 	}
-	for end+1 < to.Last && t.Tokens[end+1].Break < canon.BreakClause && end-start < quoteWords {
+	for end+1 < to.Last && !opensClause(t, end+1) && end-start < quoteWords {
 		end++
 	}
-	if end+1 < to.Last && t.Tokens[end+1].Break < canon.BreakClause {
+	if end+1 < to.Last && !opensClause(t, end+1) {
 		end = min(to.Last-1, last+2)
 	}
+	for start < first && loose[t.Tokens[start].Word] { // no quote begins with "and um"
+		start++
+	}
 	return start, end
+}
+
+// opensClause reports whether token i begins a clause: behind punctuation, or, where nobody punctuates, at a word such as
+// "so".
+func opensClause(t *canon.Text, i int) bool {
+	return t.Tokens[i].Break >= canon.BreakClause || clauseWords[t.Tokens[i].Word]
+}
+
+var (
+	clauseWords = wordSet("so but because and then if when while which")
+	loose       = wordSet("so but and then because well okay ok yeah right like")
+)
+
+func wordSet(words string) map[string]bool {
+	m := map[string]bool{}
+	for w := range strings.FieldsSeq(words) {
+		m[w] = true
+	}
+	return m
 }
 
 // sentences tells what every sentence of the submitted text did.
@@ -103,7 +128,7 @@ func (w *writer) sentences(credited, charged []Evidence) []SentenceRole {
 		switch {
 		case overlaps(charged, e.Start, e.End):
 			role = Charged
-		case overlaps(credited, e.Start, e.End):
+		case overlaps(credited, e.Start, e.End) || w.credits(s):
 			role = Credited
 		case contentWords(t, s) < 3:
 			role = Filler
@@ -116,6 +141,12 @@ func (w *writer) sentences(credited, charged []Evidence) []SentenceRole {
 	}
 	slices.SortFunc(out, func(a, b SentenceRole) int { return a.Start - b.Start })
 	return out
+}
+
+// credits reports whether a match behind a credited point begins or ends in the sentence.
+func (w *writer) credits(s canon.Sentence) bool {
+	in := func(token int) bool { return token >= s.First && token < s.Last }
+	return slices.ContainsFunc(w.credited, func(m check.Span) bool { return in(m.First) || in(m.Last-1) })
 }
 
 func contentWords(t *canon.Text, s canon.Sentence) int {

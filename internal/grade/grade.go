@@ -215,7 +215,7 @@ func decide(c *Critique, q *rubric.Question, r *check.Reading, w *writer, verdic
 		verdicts = &judge.Result{}
 	}
 	for i := range q.Misconceptions {
-		c.Misconceptions = append(c.Misconceptions, w.misconception(&q.Misconceptions[i], r.Misconception(i), verdict(verdicts.Misconceptions, q.Misconceptions[i].ID)))
+		c.Misconceptions = append(c.Misconceptions, w.misconception(&q.Misconceptions[i], i, r.Misconception(i), verdict(verdicts.Misconceptions, q.Misconceptions[i].ID)))
 	}
 	unverified := false
 	for i := range q.Points {

@@ -107,7 +107,7 @@ func (w *writer) point(q *rubric.Question, i int, f check.Finding, v *judge.Verd
 	if v != nil {
 		res.Judge = &JudgeWitness{Verdict: judged(v), Reason: v.Reason, Discarded: v.Unverified}
 	}
-	res.Evidence = w.pointEvidence(f, v, r)
+	res.Evidence = w.pointEvidence(i, f, v, r)
 	if res.Decision == PartlyMet || res.Decision == Missed {
 		res.Missing = f.Missing
 	}
@@ -135,16 +135,18 @@ func judged(v *judge.Verdict) Decision {
 }
 
 // pointEvidence is the quotes of those who decided, and for a credit also those of a check that agrees.
-func (w *writer) pointEvidence(f check.Finding, v *judge.Verdict, r ruling) []Evidence {
+func (w *writer) pointEvidence(i int, f check.Finding, v *judge.Verdict, r ruling) []Evidence {
 	var out []Evidence
 	if r.by != ByCheck && v != nil && !v.Unverified {
 		out = w.quotes(v.Quotes)
 	}
 	switch {
 	case r.decision == Contradicted && r.by != ByJudge:
-		out = append(out, w.evidence(f.Against)...)
+		out = append(out, w.evidence(w.reading.Against(i))...)
 	case r.decision.Credit() > 0 && len(f.Against) == 0 && len(out) == 0:
-		out = append(out, w.evidence(f.Support)...)
+		best, all := w.reading.Support(i)
+		out = append(out, w.evidence(best)...)
+		w.credited = append(w.credited, all...)
 	}
 	return out
 }
@@ -189,11 +191,11 @@ func reason(p *PointResult, f check.Finding, saw seen, says said) string {
 }
 
 // misconception: a judge that can show the words decides; otherwise the checks do.
-func (w *writer) misconception(m *rubric.Misconception, a check.Assertion, v *judge.Verdict) MisconceptionResult {
+func (w *writer) misconception(m *rubric.Misconception, i int, a check.Assertion, v *judge.Verdict) MisconceptionResult {
 	res := MisconceptionResult{ID: m.ID, Decision: NotClaimed}
 	switch a.Status {
 	case check.Affirmed:
-		res.Decision, res.Evidence = Asserted, w.evidence(a.Evidence)
+		res.Decision, res.Evidence = Asserted, w.evidence(w.reading.MisconceptionEvidence(i))
 	case check.Denied, check.Hedged, check.Reversed:
 		res.Decision, res.Evidence = Rejected, w.evidence(a.Evidence)
 	}

@@ -1,0 +1,279 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+type object = map[string]any
+
+// TestOpenAPI builds the document that is served from the one that is generated from the contract: as OpenAPI 3.0, which
+// today's generators read, with the errors, the keys, examples and the routes beside the gateway.
+func TestOpenAPI(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("../../gen/openapi/grader.swagger.json")
+	require.NoError(t, err)
+	var from object
+	require.NoError(t, json.Unmarshal(data, &from))
+	out, err := json.MarshalIndent(openAPI(from), "", " ")
+	require.NoError(t, err)
+	golden(t, "site/openapi.json", string(out)+"\n")
+}
+
+// TestOpenAPIIsWhole: every reference leads somewhere, everything is used, and the paths are those of the server.
+func TestOpenAPIIsWhole(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("site/openapi.json")
+	require.NoError(t, err)
+	var doc object
+	require.NoError(t, json.Unmarshal(data, &doc))
+	used := map[string]bool{}
+	walk(doc, func(o object) {
+		if ref, ok := o["$ref"].(string); ok {
+			used[ref] = true
+			require.Len(t, o, 1, "nothing stands beside a reference: %v", o)
+		}
+	})
+	components := doc["components"].(object)
+	for kind, list := range components {
+		for name := range list.(object) {
+			ref := "#/components/" + kind + "/" + name
+			require.True(t, used[ref] || kind == "securitySchemes", "%s is not used", ref)
+			delete(used, ref)
+		}
+	}
+	require.Empty(t, used, "lead nowhere")
+	st := start(t, Config{})
+	for path, verbs := range doc["paths"].(object) {
+		for verb, op := range verbs.(object) {
+			body := ""
+			if op.(object)["requestBody"] != nil {
+				body = "{}"
+			}
+			r := st.do(t, strings.ToUpper(verb), strings.NewReplacer("{bank}", "tea", "{questionId}", "black-tea").Replace(path), body)
+			require.NotEqual(t, http.StatusNotFound, r.status, "%s %s", verb, path)
+			require.NotEqual(t, http.StatusMethodNotAllowed, r.status, "%s %s", verb, path)
+			declared := op.(object)["responses"].(object)
+			require.Contains(t, declared, fmt.Sprint(r.status), "%s %s", verb, path)
+		}
+	}
+}
+
+func walk(v any, visit func(object)) {
+	switch v := v.(type) {
+	case object:
+		visit(v)
+		for _, x := range v {
+			walk(x, visit)
+		}
+	case []any:
+		for _, x := range v {
+			walk(x, visit)
+		}
+	}
+}
+
+func openAPI(from object) object {
+	walk(from, fixSchema)
+	schemas := object{}
+	for name, s := range from["definitions"].(object) {
+		schemas[shortName(name)] = s
+	}
+	finishSchemas(schemas)
+	paths := object{}
+	for path, verbs := range from["paths"].(object) {
+		paths[path] = object{}
+		for verb, op := range verbs.(object) {
+			paths[path].(object)[verb] = operation(verb, op.(object))
+		}
+	}
+	maps.Copy(paths, handWritten())
+	doc := object{
+		"openapi": "3.0.3", "info": from["info"], "servers": []any{object{"url": "/"}}, "tags": from["tags"], "paths": paths,
+		"security": []any{object{}, object{"bearer": []any{}}, object{"apiKey": []any{}}},
+		"components": object{"schemas": schemas, "responses": errorResponses(), "securitySchemes": object{
+			"bearer": object{"type": "http", "scheme": "bearer", "description": "Only where the server has keys."},
+			"apiKey": object{"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "The same key, for callers that cannot set Authorization."},
+		}},
+	}
+	prune(doc, schemas)
+	return doc
+}
+
+func shortName(name string) string {
+	if name == "google.rpc.Status" {
+		return "Error"
+	}
+	return strings.TrimPrefix(strings.TrimPrefix(name, "grader.v1."), "google.protobuf.")
+}
+
+// fixSchema moves references to where OpenAPI 3 has them; what stands beside one goes around it.
+func fixSchema(o object) {
+	ref, ok := o["$ref"].(string)
+	if !ok || !strings.HasPrefix(ref, "#/definitions/") {
+		return
+	}
+	target := object{"$ref": "#/components/schemas/" + shortName(strings.TrimPrefix(ref, "#/definitions/"))}
+	description := o["description"]
+	clear(o)
+	if description == nil {
+		maps.Copy(o, target)
+		return
+	}
+	o["allOf"], o["description"] = []any{target}, description
+}
+
+const idPattern = "^[a-z0-9]+(-[a-z0-9]+)*$"
+
+func finishSchemas(schemas object) {
+	e := schemas["Error"].(object)
+	e["description"] = "What every error looks like. The first of the details is an ErrorInfo, whose reason programs can tell errors apart by; docs/errors.md lists them."
+	e["required"] = []any{"code", "message", "details"}
+	schemas["Any"].(object)["description"] = "A detail: @type names what it is, such as type.googleapis.com/google.rpc.ErrorInfo with reason, domain and metadata, or google.rpc.BadRequest with fieldViolations."
+	schemas["Any"].(object)["properties"] = object{"@type": object{"type": "string"}}
+	for _, name := range []string{"GraderService.GradeAnswerBody", "GraderService.StreamGradeAnswerBody"} {
+		body := schemas[name].(object)
+		body["required"], body["additionalProperties"] = []any{"answer"}, false
+		if p, ok := body["properties"].(object)["bank"].(object); ok {
+			p["maxLength"], p["pattern"] = 100, "^([a-z0-9]+(-[a-z0-9]+)*)?$"
+		}
+	}
+	for _, name := range []string{"Answer", "Audio"} {
+		schemas[name].(object)["additionalProperties"] = false
+	}
+	answer := schemas["Answer"].(object)["properties"].(object)
+	answer["text"].(object)["maxLength"] = 32768
+	for field, most := range map[string]int{"words": 10000, "segments": 5000} {
+		schemas["Transcript"].(object)["properties"].(object)[field].(object)["maxItems"] = most
+	}
+}
+
+func operation(verb string, op object) object {
+	out := object{"operationId": strings.TrimPrefix(op["operationId"].(string), "GraderService_"), "summary": op["summary"], "tags": op["tags"]}
+	if d, ok := op["description"]; ok {
+		out["description"] = d
+	}
+	var parameters []any
+	for _, p := range op["parameters"].([]any) {
+		p := p.(object)
+		if p["in"] == "body" {
+			out["requestBody"] = object{"required": true, "content": object{typeJSON: object{"schema": p["schema"],
+				"example": object{"answer": object{"text": "The water has to boil.", "modality": "TYPED"}, "judge": "AUTO", "detail": "CANDIDATE"}}}}
+			continue
+		}
+		parameters = append(parameters, parameter(p))
+	}
+	parameters = append(parameters, object{"name": "X-Request-Id", "in": "header", "description": "Id of the request for the logs, given back. Left out or unusable: the server makes one.",
+		"schema": object{"type": "string", "maxLength": 128, "pattern": "^[A-Za-z0-9._-]+$"}})
+	out["parameters"] = parameters
+	out["responses"] = responses(verb, op)
+	return out
+}
+
+func parameter(p object) object {
+	schema := object{}
+	for k, v := range p {
+		switch k {
+		case "name", "in", "description", "required":
+		default:
+			schema[k] = v
+		}
+	}
+	switch p["name"] {
+	case "bank", "questionId":
+		schema["pattern"], schema["maxLength"] = idPattern, 100
+	case "pageSize":
+		schema["minimum"] = 0
+	case "category":
+		schema["maxLength"] = 100
+	case "pageToken":
+		schema["maxLength"] = 1024
+	}
+	return object{"name": p["name"], "in": p["in"], "description": p["description"], "required": p["required"], "schema": schema}
+}
+
+func responses(verb string, op object) object {
+	ok := op["responses"].(object)["200"].(object)
+	types := []any{typeJSON}
+	if t, has := op["produces"].([]any); has {
+		types = t
+	}
+	content := object{}
+	for _, t := range types {
+		content[t.(string)] = object{"schema": ok["schema"]}
+	}
+	out := object{"200": object{"description": ok["description"], "content": content, "headers": object{
+		"X-Request-Id": object{"description": "Id of the request.", "schema": object{"type": "string"}}}}}
+	codes := []int{400, 401, 403, 404, 429, 500, 503, 504}
+	if verb == "get" {
+		out["304"] = object{"description": "The caller has this version already: If-None-Match held its ETag."}
+		out["200"].(object)["headers"].(object)["ETag"] = object{"description": "Version of the answer.", "schema": object{"type": "string"}}
+	} else {
+		codes = append(codes, 413, 415)
+	}
+	for _, c := range codes {
+		out[fmt.Sprint(c)] = object{"$ref": fmt.Sprintf("#/components/responses/Error%d", c)}
+	}
+	out["default"] = object{"$ref": "#/components/responses/ErrorOther"}
+	return out
+}
+
+func errorResponses() object {
+	body := func(description string, example object) object {
+		content := object{"schema": object{"$ref": "#/components/schemas/Error"}}
+		if example != nil {
+			content["example"] = example
+		}
+		return object{"description": description, "content": object{typeJSON: content}}
+	}
+	out := object{"ErrorOther": body("An error that is not listed.", nil)}
+	for _, status := range []int{400, 401, 403, 404, 413, 415, 429, 500, 503, 504} {
+		var names []string
+		for _, e := range reasons {
+			if e.httpStatus() == status {
+				names = append(names, string(e.reason))
+			}
+		}
+		first := reasons[slices.IndexFunc(reasons, func(e entry) bool { return e.httpStatus() == status })]
+		out[fmt.Sprintf("Error%d", status)] = body("Reasons: "+strings.Join(names, ", ")+".", object{"code": first.code, "message": first.when,
+			"details": []any{object{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": first.reason, "domain": domain, "metadata": object{}}}})
+	}
+	return out
+}
+
+// handWritten are the routes beside the gateway.
+func handWritten() object {
+	get := func(id, summary, contentType string) object {
+		return object{"get": object{"operationId": id, "summary": summary, "tags": []any{"Pages"}, "security": []any{object{}}, "responses": object{
+			"200": object{"description": "The page.", "content": object{contentType: object{"schema": object{"type": "string"}}}},
+			"304": object{"description": "The caller has this version already."}}}}
+	}
+	doc := get("OpenAPI", "This document.", typeJSON)
+	doc["get"].(object)["responses"].(object)["200"].(object)["content"].(object)[typeJSON] = object{"schema": object{"type": "object"}}
+	return object{"/": get("TryPage", "A page to try the service.", "text/html"), "/docs": get("DocsPage", "This API as a page.", "text/html"), "/openapi.json": doc}
+}
+
+// prune takes out what nothing refers to.
+func prune(doc, schemas object) {
+	for {
+		used := map[string]bool{}
+		walk(doc, func(o object) {
+			if ref, ok := o["$ref"].(string); ok {
+				used[strings.TrimPrefix(ref, "#/components/schemas/")] = true
+			}
+		})
+		before := len(schemas)
+		maps.DeleteFunc(schemas, func(name string, _ any) bool { return !used[name] })
+		if len(schemas) == before {
+			return
+		}
+	}
+}
