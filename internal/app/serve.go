@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
@@ -17,6 +18,9 @@ import (
 	"github.com/vivagrader/grader/internal/rubric"
 	"github.com/vivagrader/grader/internal/server"
 )
+
+// probeTimeout bounds the question to the judge at the start.
+const probeTimeout = 5 * time.Second
 
 // Options are what a service is built from.
 type Options struct {
@@ -128,10 +132,8 @@ func (a *App) tls() (*tls.Config, error) {
 
 // Start asks the judge whether its settings can be right, opens the sockets and serves.
 func (a *App) Start(ctx context.Context) error {
-	if a.judge != nil {
-		if err := a.judge.Probe(ctx); err != nil {
-			return err
-		}
+	if err := a.probe(ctx); err != nil {
+		return err
 	}
 	var l server.Listeners
 	var where [3]string
@@ -156,6 +158,23 @@ func (a *App) Start(ctx context.Context) error {
 		a.opts.Ready(a.where)
 	}
 	return nil
+}
+
+// probe waits a moment for the judge. One that does not answer is no reason not to start.
+func (a *App) probe(ctx context.Context) error {
+	if a.judge == nil {
+		return nil
+	}
+	within, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	err := a.judge.Probe(within)
+	if within.Err() != nil && ctx.Err() == nil {
+		err = nil
+	}
+	if err != nil {
+		a.server.Close()
+	}
+	return err
 }
 
 func closeAll(l server.Listeners) {

@@ -326,6 +326,13 @@ func (r *Reading) follows(a, b int32, slack int) (fits, beyond bool) {
 	if b-a-1 > reach || r.places[a].sentence != r.places[b].sentence {
 		return false, true
 	}
+	if slack == phraseSlack && b-a > 1 { // "timers, pending callbacks" is no timer callback
+		for t := a + 1; t <= b; t++ {
+			if r.Text.Tokens[t].Break >= canon.BreakClause {
+				return false, false
+			}
+		}
+	}
 	return int(r.places[b].content-r.places[a+1].content) <= slack, false
 }
 

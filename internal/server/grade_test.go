@@ -16,7 +16,6 @@ import (
 	"github.com/vivagrader/grader/internal/wire"
 )
 
-
 // withoutTiming cuts the part that differs between runs; it is the last one.
 func withoutTiming(t *testing.T, line string) string {
 	t.Helper()
