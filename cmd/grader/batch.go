@@ -22,7 +22,6 @@ import (
 	"github.com/vivagrader/grader/internal/config"
 	"github.com/vivagrader/grader/internal/diag"
 	"github.com/vivagrader/grader/internal/grade"
-	"github.com/vivagrader/grader/internal/judge"
 )
 
 func newBatch(g *globals) *cobra.Command {
@@ -164,41 +163,10 @@ func (f batchFlags) addJudge(g *globals, cfg *batch.Config, use judgeUse, j *app
 	cfg.Settings["judge"] = "on"
 	cfg.Settings["judge endpoint"], cfg.Settings["judge model"] = j.Endpoint, j.Model
 	cfg.Settings["judge prompts"], cfg.Settings["judge evidence"] = j.PromptHash, f.judge.config.Evidence
-	n := f.judge.config.Concurrency
-	cfg.Concurrency = n
-	if f.maxCost == 0 { // else every answer that is begun may cost more than there is
-		j.Judge, cfg.Concurrency = turns{j.Judge, make(chan struct{}, n)}, n+max(spareLeast, n/spareShare)
-	}
+	cfg.Concurrency = f.judge.config.Concurrency
 	cfg.Usage = j.Usage
 	cfg.Ready = func(ctx context.Context) error { return f.judge.ready(ctx, g.err, use, j) }
 	return nil
-}
-
-// So many answers more than the judge takes at a time are under way: their keywords are read and their lines encoded
-// while others are judged. Without them a turn stays free for as long.
-const (
-	spareLeast = 2
-	spareShare = 4
-)
-
-// turns lets as many answers to the judge at a time as free holds. The time for an answer starts with its turn.
-type turns struct {
-	judge grade.Judge
-	free  chan struct{}
-}
-
-// Judge waits for a turn and asks.
-func (t turns) Judge(ctx context.Context, req judge.Request) (judge.Result, error) {
-	start := time.Now()
-	select {
-	case t.free <- struct{}{}:
-	case <-ctx.Done():
-		return judge.Result{}, ctx.Err()
-	}
-	defer func() { <-t.free }()
-	r, err := t.judge.Judge(ctx, req)
-	r.Elapsed = time.Since(start)
-	return r, err
 }
 
 // batchError gives an error its exit code, and says how to go on.

@@ -100,8 +100,7 @@ func (d *desk) run(c *exec.Cmd) (stdout, stderr string, code int) {
 	var out, errs bytes.Buffer
 	c.Stdout, c.Stderr = &out, &errs
 	err := c.Run()
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) {
+	if _, ok := errors.AsType[*exec.ExitError](err); !ok {
 		require.NoError(d.t, err)
 	}
 	require.NotContains(d.t, out.String()+errs.String(), judgeKey)
@@ -166,19 +165,16 @@ type outLine struct {
 	}
 }
 
-func (d *desk) lines(name string) []outLine {
+// results are the lines of out.jsonl.
+func (d *desk) results() []outLine {
 	d.t.Helper()
 	var out []outLine
-	dec := json.NewDecoder(bytes.NewReader(d.read(name)))
-	for {
+	for line := range bytes.Lines(d.read("out.jsonl")) {
 		var l outLine
-		if err := dec.Decode(&l); errors.Is(err, io.EOF) {
-			return out
-		} else {
-			require.NoError(d.t, err)
-		}
+		require.NoError(d.t, json.Unmarshal(line, &l))
 		out = append(out, l)
 	}
+	return out
 }
 
 // TestBatchJudged: what a judged batch costs is known before and after, and the second run costs nothing.
@@ -241,9 +237,9 @@ func TestBatchFaults(t *testing.T) {
 	took := time.Since(start)
 	clean.summary("out.jsonl", "--judge", "required")
 	require.GreaterOrEqual(t, float64(s.States["GRADED"]), 0.98*answers)
-	want := clean.lines("out.jsonl")
+	want := clean.results()
 	points, unknown, other := 0, 0, 0
-	for i, l := range d.lines("out.jsonl") {
+	for i, l := range d.results() {
 		require.NotNil(t, l.Critique, "every line has a critique")
 		require.Equal(t, want[i].ID, l.ID)
 		if l.Critique.Mode != "JUDGE" {
@@ -324,7 +320,7 @@ func TestBatchJudgeStart(t *testing.T) {
 				require.Equal(t, 1, strings.Count(stderr, "\n"), "one line says what to do")
 				require.NoFileExists(t, d.path("out.jsonl.meta.json"))
 			} else {
-				require.Len(t, d.lines("out.jsonl"), 3)
+				require.Len(t, d.results(), 3)
 			}
 		})
 	}
@@ -438,7 +434,7 @@ func TestBatchJudgedKilled(t *testing.T) {
 		}
 		mu.Unlock()
 	}
-	lines := d.lines("out.jsonl")
+	lines := d.results()
 	require.Len(t, lines, answers)
 	for i, l := range lines {
 		require.Equal(t, fmt.Sprintf("a%d", i), l.ID)

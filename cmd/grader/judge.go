@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
 	"time"
@@ -136,7 +137,7 @@ func gradeOne(ctx context.Context, gr *grade.Grader, id string, a grade.Answer, 
 		return nil, err
 	}
 	c.Timing.TotalMillis = float64(time.Since(start).Microseconds()) / 1000
-	c.Timing.KeywordMillis = max(0, c.Timing.TotalMillis-c.Timing.JudgeMillis)
+	c.Timing.KeywordMillis = max(0, math.Round(1000*(c.Timing.TotalMillis-c.Timing.JudgeMillis))/1000)
 	return c, nil
 }
 

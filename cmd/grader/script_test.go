@@ -2,6 +2,9 @@ package main
 
 import (
 	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -9,6 +12,10 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
+
+	"github.com/vivagrader/grader/internal/grade"
+	"github.com/vivagrader/grader/internal/judge/judgetest"
+	"github.com/vivagrader/grader/internal/rubric"
 )
 
 // TestMain makes the test binary the command grader as well, for scripts and for tests that need a real process.
@@ -24,6 +31,7 @@ func TestScripts(t *testing.T) {
 	require.NoError(t, err)
 	examples, err := filepath.Abs(filepath.Join("..", "..", "examples"))
 	require.NoError(t, err)
+	judge := serveJudges(t, bank)
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
@@ -31,10 +39,43 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("BANK", bank)
 			env.Setenv("EXAMPLES", examples)
+			env.Setenv("JUDGE", judge)
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits},
 	})
+}
+
+// serveJudges serves /good, /plain (text with a thinking block), /weak (makes quotes up) and /refused (no key is right),
+// which know what doctor says to the bank's first question.
+func serveJudges(t *testing.T, dir string) string {
+	t.Helper()
+	bank, err := rubric.Open(os.DirFS(dir), dir)
+	require.NoError(t, err)
+	q, err := firstQuestion(graderSet{grade.New(bank, "test")})
+	require.NoError(t, err)
+	var labels []judgetest.Labels
+	for start := range 2 {
+		l := judgetest.Labels{QuestionID: q.ID, Points: map[string]string{}, Quotes: map[string]string{}}
+		var met map[string]bool
+		l.Text, met = probe(q, start)
+		for i := range q.Points {
+			if p := &q.Points[i]; met[p.ID] {
+				l.Points[p.ID], l.Quotes[p.ID] = "met", p.Statement
+			}
+		}
+		labels = append(labels, l)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/good/", judgetest.New(labels, judgetest.Options{}))
+	mux.Handle("/plain/", judgetest.New(labels, judgetest.Options{PlainText: true}))
+	mux.Handle("/weak/", judgetest.New(labels, judgetest.Options{InventQuotes: true}))
+	mux.HandleFunc("/refused/", func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, `{"error":{"message":"wrong key"}}`, http.StatusUnauthorized)
+	})
+	srv := httptest.NewServer(mux)
+	t.Cleanup(srv.Close)
+	return srv.URL
 }
 
 func exits(ts *testscript.TestScript, neg bool, args []string) {

@@ -123,7 +123,7 @@ func nonceKey() []byte {
 		}
 		return key
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	_, _ = f.Write(key)
 	return key
 }

@@ -72,6 +72,7 @@ type Program struct {
 	points         []pointCheck
 	misconceptions []node
 	habits         []habitCheck
+	memos          int // nodes whose matches a reading remembers
 	readings       sync.Pool
 }
 
@@ -116,6 +117,9 @@ type Reading struct {
 	slab     []match   // the matches themselves
 	lists    [][]match // stack of operands' matches
 	sets     []setResult
+	memo     []int32    // by node: one more than its place in results, noMatches, or 0
+	results  [][]match  // of nodes
+	affirms  []match    // what support works in
 	findings []*Finding // of points, made when first asked for
 	program  *Program
 }
@@ -139,7 +143,7 @@ type present struct {
 func (p *Program) Read(text *canon.Text) *Reading {
 	r, ok := p.readings.Get().(*Reading)
 	if !ok {
-		r = &Reading{program: p, sets: make([]setResult, len(p.sets)), findings: make([]*Finding, len(p.points)), slot: make([]int32, p.lexicon.Size())}
+		r = &Reading{program: p, sets: make([]setResult, len(p.sets)), findings: make([]*Finding, len(p.points)), slot: make([]int32, p.lexicon.Size()), memo: make([]int32, p.memos)}
 	}
 	r.Text = text
 	r.arena = append(r.arena[:0], 0) // an empty run begins and ends at 0
@@ -200,9 +204,11 @@ func (r *Reading) Release() {
 	}
 	clear(r.present)
 	clear(r.sets)
+	clear(r.memo)
 	clear(r.findings)
 	r.Text, r.denials = nil, false
-	r.present, r.numbers, r.scopes, r.slab = r.present[:0], r.numbers[:0], r.scopes[:0], r.slab[:0]
+	r.present, r.numbers, r.scopes = r.present[:0], r.numbers[:0], r.scopes[:0]
+	r.slab, r.results = r.slab[:0], r.results[:0]
 	r.program.readings.Put(r)
 }
 

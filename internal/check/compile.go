@@ -66,6 +66,12 @@ type compiler struct {
 	list    diag.List
 }
 
+// memo is the place where a reading remembers the matches of one node.
+func (c *compiler) memo() int {
+	c.program.memos++
+	return c.program.memos - 1
+}
+
 // exprs calls f with every expression that the program will hold.
 func (c *compiler) exprs(q *rubric.Question, f func(rubric.Expr)) {
 	for _, s := range append(slices.Clone(q.Sets), q.Bank.Sets...) {
@@ -245,7 +251,7 @@ func (c *compiler) expr(n rubric.Expr) node {
 		if w := m["within"]; w != nil {
 			steps = c.count(n, "within", nearSteps, 200)
 		}
-		a := and{nodes: c.exprList(arg), steps: steps}
+		a := and{nodes: c.exprList(arg), steps: steps, memo: c.memo()}
 		if m["unless"] != nil {
 			a.absent = []node{c.expr(m["unless"])}
 		}
@@ -448,7 +454,7 @@ func (p *parser) alternatives() node {
 
 func (p *parser) near() node {
 	first := p.ordered()
-	a := and{nodes: []node{first}, steps: nearSteps}
+	a := and{nodes: []node{first}, steps: nearSteps, memo: p.memo()}
 	for p.err == nil && p.peek() == '&' {
 		p.pos++
 		not := false
@@ -478,7 +484,7 @@ func (p *parser) near() node {
 }
 
 func (p *parser) ordered() node {
-	s := seq{}
+	s := seq{memo: p.memo()}
 	gap := phraseSlack
 	var optional []int
 	for p.err == nil {
@@ -520,7 +526,7 @@ func (p *parser) ordered() node {
 		p.fail("a phrase is missing here")
 		return or{}
 	case len(optional) > 0:
-		return s.expand(optional)
+		return p.expand(s, optional)
 	case len(s.nodes) == 1:
 		return s.nodes[0]
 	}
@@ -528,13 +534,13 @@ func (p *parser) ordered() node {
 }
 
 // expand writes a phrase with optional words as the alternatives that it stands for.
-func (s seq) expand(optional []int) node {
+func (c *compiler) expand(s seq, optional []int) node {
 	if len(optional) > 4 {
 		optional = optional[:4]
 	}
 	var alts or
 	for mask := range 1 << len(optional) {
-		v := seq{}
+		v := seq{memo: c.memo()}
 		for i := range s.nodes {
 			if k := slices.Index(optional, i); k >= 0 && mask&(1<<k) != 0 {
 				continue
@@ -583,7 +589,7 @@ func (p *parser) item() (items []item, optional bool) {
 		}
 		n := inner[0].node
 		if len(inner) > 1 {
-			s := seq{slack: make([]int, len(inner))}
+			s := seq{slack: make([]int, len(inner)), memo: p.memo()}
 			for _, it := range inner {
 				s.nodes = append(s.nodes, it.node)
 			}

@@ -81,7 +81,8 @@ func TestLanguage(t *testing.T) {
 		{"phrase", `check: "round pot"`, texts{
 			"It is a round pot.":                    "hit",
 			"Round pots are best.":                  "hit",
-			"It is a round, heavy pot.":             "hit", // one other word in between
+			"It is a round heavy pot.":              "hit",    // one other word in between
+			"It is round, heavy pots are not.":      "absent", // a phrase does not run over a comma and a word
 			"The pot is round.":                     "absent",
 			"It is round. Pots are heavy.":          "absent", // not across a sentence's end
 			"It is not a round pot.":                "contradicted",

@@ -253,7 +253,33 @@ func (n or) eval(r *Reading) []match {
 type seq struct {
 	nodes []node
 	slack []int // other words tolerated before nodes[i]; gapReach for ".."
+	memo  int   // place in Reading.memo
 }
+
+// recall returns the matches of a node that was evaluated before.
+func (r *Reading) recall(memo int) (ms []match, ok bool) {
+	switch k := r.memo[memo]; k {
+	case 0:
+		return nil, false
+	case noMatches:
+		return nil, true
+	default:
+		return r.results[k-1], true
+	}
+}
+
+func (r *Reading) remember(memo int, ms []match) []match {
+	if len(ms) == 0 {
+		r.memo[memo] = noMatches
+		return nil
+	}
+	r.results = append(r.results, ms)
+	r.memo[memo] = int32(len(r.results))
+	return ms
+}
+
+// noMatches stands in Reading.memo for a node that was evaluated in vain.
+const noMatches = -1
 
 // allPossible looks at everything that is cheap to know first, then at the matches of sets, which others need as well.
 func allPossible(r *Reading, nodes []node) bool {
@@ -280,6 +306,13 @@ func (n seq) possible(r *Reading) bool {
 }
 
 func (n seq) eval(r *Reading) []match {
+	if ms, ok := r.recall(n.memo); ok {
+		return ms
+	}
+	return r.remember(n.memo, n.find(r))
+}
+
+func (n seq) find(r *Reading) []match {
 	if !allPossible(r, n.nodes) {
 		return nil
 	}
@@ -341,11 +374,19 @@ type and struct {
 	nodes  []node
 	steps  int
 	absent []node // "&!": not within the same reach
+	memo   int    // place in Reading.memo
 }
 
 func (n and) possible(r *Reading) bool { return seq{nodes: n.nodes}.possible(r) }
 
 func (n and) eval(r *Reading) []match {
+	if ms, ok := r.recall(n.memo); ok {
+		return ms
+	}
+	return r.remember(n.memo, n.find(r))
+}
+
+func (n and) find(r *Reading) []match {
 	if !allPossible(r, n.nodes) {
 		return nil
 	}

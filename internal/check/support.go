@@ -1,5 +1,7 @@
 package check
 
+import "slices"
+
 // Support returns the places that make the case for the i-th point, one for each part that was found: the tightest ones,
 // those with most of the pattern's words in the least text. all are the places of every match that speaks for it.
 func (r *Reading) Support(i int) (best []Evidence, all []Span) {
@@ -37,10 +39,12 @@ func (r *Reading) support(n node, part string, best []Evidence, all []Span) ([]E
 	if res.status != Affirmed {
 		return best, all
 	}
-	ms := r.affirmed(n, false, nil)
+	ms := r.affirmed(n, false, r.affirms[:0])
+	r.affirms = ms
 	if len(ms) == 0 { // a denial turned round twice, or an enumeration
 		ms = res.best
 	}
+	all = slices.Grow(all, len(ms))
 	for _, m := range ms {
 		all = append(all, Span{int(m.first), int(m.last) + 1})
 	}

@@ -87,7 +87,7 @@ func readFile(name string, s *Serve) Problems {
 	case err != nil:
 		return Problems{name + ": " + strings.TrimPrefix(err.Error(), "yaml: ")}
 	}
-	if dec.Decode(new(any)) != io.EOF {
+	if err := dec.Decode(new(any)); !errors.Is(err, io.EOF) {
 		return Problems{name + ": holds more than one document; keep one"}
 	}
 	return nil

@@ -32,6 +32,7 @@ type Grader struct {
 
 	mu       sync.RWMutex
 	compiled map[string]*compiled
+	topics   func() *topics
 }
 
 type compiled struct {
@@ -44,7 +45,9 @@ type compiled struct {
 
 // New returns a grader for the bank; version is the engine's, for receipts.
 func New(bank *rubric.Bank, version string) *Grader {
-	return &Grader{bank: bank, version: version, compiled: map[string]*compiled{}}
+	g := &Grader{bank: bank, version: version, compiled: map[string]*compiled{}}
+	g.topics = sync.OnceValue(func() *topics { return newTopics(bank) })
+	return g
 }
 
 // Bank returns the bank that the grader was made for.
@@ -173,30 +176,6 @@ const (
 	// offTopicOther is the share of another question's weight that makes the answer one to that question.
 	offTopicOther = 0.35
 )
-
-// offTopic reports whether the text earns next to nothing here and answers another question of the bank much better. The
-// other questions are loaded only then.
-func (d *draft) offTopic() bool {
-	if d.gate.words < offTopicWords || d.gate.words > offTopicWordsMax || earned(d.q, d.reading) > offTopicEarned {
-		return false
-	}
-	for _, id := range d.grader.bank.IDs() {
-		if id == d.q.ID {
-			continue
-		}
-		o, p, err := d.grader.Question(id)
-		if err != nil {
-			continue
-		}
-		r := p.Read(canon.Read(d.gate.masked, p.Lexicon()))
-		share := earned(o, r)
-		release(r)
-		if share >= offTopicOther {
-			return true
-		}
-	}
-	return false
-}
 
 // earned is the share of the weight that the checks find.
 func earned(q *rubric.Question, r *check.Reading) float64 {

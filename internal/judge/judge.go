@@ -240,8 +240,9 @@ func needsQuote(kind slotKind, verdict string) bool {
 		return verdict == "met" || verdict == "partial" || verdict == "contradicted"
 	case misconceptionSlot:
 		return verdict == "asserted"
+	default:
+		return false
 	}
-	return false
 }
 
 func (c *conversation) locate(e entry) []canon.Span {

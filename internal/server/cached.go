@@ -14,6 +14,10 @@ const gzipFrom = 1024
 
 // cached answers a GET with an ETag, compressed where the caller takes it, or with 304 where it has the answer already.
 func (h *httpHandler) cached(w http.ResponseWriter, r *http.Request) {
+	if err := checkQuery(r); err != nil {
+		writeError(w, r, err)
+		return
+	}
 	r.Header.Del("Accept")
 	buf := &buffer{header: w.Header()}
 	h.gateway.ServeHTTP(buf, r)

@@ -52,7 +52,7 @@ func TestDrain(t *testing.T) {
 	go func() { drained <- st.Drain(ctx) }()
 	require.Eventually(t, func() bool { return st.adminGet(t, "/readyz").status == 503 }, 5*time.Second, time.Millisecond)
 	require.Eventually(t, func() bool {
-		c, err := net.DialTimeout("tcp", st.addr, time.Second)
+		c, err := dial(t, st.addr)
 		if err == nil {
 			_ = c.Close()
 		}
@@ -78,17 +78,16 @@ func TestDrainHurries(t *testing.T) {
 		entered <- struct{}{}
 		return hang(ctx, req)
 	})})
-	got := make(chan response, 1)
+	got := make(chan *graderv1.GradeAnswerResponse, 1)
 	go func() {
-		got <- st.do(t, "POST", "/v1/questions/black-tea:grade", answerJSON("boiling water is all you need"))
+		r, _ := st.grpc.GradeAnswer(t.Context(), &graderv1.GradeAnswerRequest{QuestionId: "black-tea", Answer: textAnswer("boiling water is all you need")})
+		got <- r
 	}()
 	<-entered
 	ctx, cancel := context.WithTimeout(t.Context(), hurryBefore+50*time.Millisecond)
 	defer cancel()
 	require.NoError(t, st.Drain(ctx))
-	r := <-got
-	require.Equal(t, 200, r.status)
-	require.Contains(t, r.body, `"state":"DEGRADED"`)
+	require.Equal(t, graderv1.Critique_DEGRADED, (<-got).GetCritique().GetState())
 }
 
 func TestHealth(t *testing.T) {
@@ -116,7 +115,7 @@ func TestMalformedMessages(t *testing.T) {
 	st := start(t, Config{})
 	conn, err := grpc.NewClient(st.conn.Target(), grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDefaultCallOptions(grpc.ForceCodec(rawCodec{})))
 	require.NoError(t, err)
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	rng := rand.New(rand.NewPCG(1, 2))
 	methods := []string{"GradeAnswer", "ListQuestions", "GetQuestion", "ListBanks", "GetBank", "Nothing"}
 	seen := map[codes.Code]int{}
@@ -140,7 +139,7 @@ func TestBrokenConnections(t *testing.T) {
 	var idle []net.Conn
 	for range 100 {
 		for _, addr := range []string{st.addr, target} {
-			c, err := net.Dial("tcp", addr)
+			c, err := dial(t, addr)
 			require.NoError(t, err)
 			idle = append(idle, c)
 		}
@@ -165,9 +164,9 @@ func TestBrokenConnections(t *testing.T) {
 	}
 	require.Equal(t, 200, st.do(t, "POST", "/v1/questions/black-tea:grade", answerJSON("boiling water")).status)
 
-	c, err := net.Dial("tcp", st.addr)
+	c, err := dial(t, st.addr)
 	require.NoError(t, err)
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	_, err = c.Write([]byte(strings.Repeat("GET /v1/banks HTTP/1.1\r\nHost: x\r\n\r\n", 5))) // pipelined
 	require.NoError(t, err)
 	require.NoError(t, c.SetReadDeadline(time.Now().Add(5*time.Second)))
@@ -178,4 +177,8 @@ func TestBrokenConnections(t *testing.T) {
 		}
 	}
 	require.Equal(t, 5, n)
+}
+
+func dial(t *testing.T, addr string) (net.Conn, error) {
+	return (&net.Dialer{Timeout: time.Second}).DialContext(t.Context(), "tcp", addr)
 }

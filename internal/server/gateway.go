@@ -5,17 +5,14 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
-	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	graderv1 "github.com/vivagrader/grader/gen/grader/v1"
 	"github.com/vivagrader/grader/internal/wire"
@@ -41,7 +38,6 @@ func newGateway(ctx context.Context, conn grpc.ClientConnInterface) (*runtime.Se
 		}),
 		runtime.WithRoutingErrorHandler(routingError),
 		runtime.WithStreamErrorHandler(func(ctx context.Context, err error) *status.Status { return streamError(ctx, err) }),
-		runtime.SetQueryParameterParser(strictQuery{}),
 		runtime.WithDisablePathLengthFallback(),
 	)
 	return mux, graderv1.RegisterGraderServiceHandlerClient(ctx, mux, peekingClient{graderv1.NewGraderServiceClient(conn)})
@@ -141,23 +137,6 @@ func (m marshaler) StreamContentType(any) string { return m.stream }
 
 // Delimiter ends an event.
 func (m marshaler) Delimiter() []byte { return []byte(m.after) }
-
-// strictQuery refuses query parameters that the rpc does not know.
-type strictQuery struct{}
-
-// Parse fills in the query.
-func (strictQuery) Parse(target proto.Message, values url.Values, filter *utilities.DoubleArray) error {
-	fields := target.ProtoReflect().Descriptor().Fields()
-	for name, list := range values {
-		if fields.ByName(protoreflect.Name(name)) == nil && fields.ByJSONName(name) == nil {
-			return refuse(reasonMalformed, "unknown query parameter %q", name)
-		}
-		if len(list) > 1 {
-			return refuse(reasonMalformed, "query parameter %q is given more than once", name)
-		}
-	}
-	return (&runtime.DefaultQueryParser{}).Parse(target, values, filter)
-}
 
 // peekingClient waits for the first event of a stream, so that an error before it becomes a plain error and not a stream
 // that holds one.

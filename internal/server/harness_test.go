@@ -139,7 +139,7 @@ func (st *stand) do(t testing.TB, method, path, body string, headers ...string) 
 	}
 	res, err := st.http.Do(req)
 	require.NoError(t, err)
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	data, err := io.ReadAll(res.Body)
 	require.NoError(t, err)
 	return response{res.StatusCode, res.Header, string(data)}
@@ -224,7 +224,7 @@ func (st *stand) adminGet(t testing.TB, path string) response {
 	require.NoError(t, err)
 	res, err := st.http.Do(req)
 	require.NoError(t, err)
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	data, err := io.ReadAll(res.Body)
 	require.NoError(t, err)
 	return response{res.StatusCode, res.Header, string(data)}

@@ -107,6 +107,10 @@ func grades(r *http.Request) bool {
 }
 
 func (h *httpHandler) post(w http.ResponseWriter, r *http.Request) {
+	if r.URL.RawQuery != "" && grades(r) {
+		writeError(w, r, refuse(reasonMalformed, "this path takes no query parameters; everything stands in the body"))
+		return
+	}
 	if err := checkMediaType(r); err != nil {
 		writeError(w, r, err)
 		return

@@ -75,7 +75,7 @@ func TestTooLarge(t *testing.T) {
 	require.Equal(t, 413, r.status)
 	require.Equal(t, "BODY_TOO_LARGE", r.error(t).Details[0].Reason)
 
-	req, err := http.NewRequestWithContext(t.Context(), "POST", st.url+"/v1/questions/event-loop-phases:grade", io.LimitReader(spaces{}, maxBodyBytes+10)) // chunked
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, st.url+"/v1/questions/event-loop-phases:grade", io.LimitReader(spaces{}, maxBodyBytes+10)) // chunked
 	require.NoError(t, err)
 	req.Header.Set("Content-Type", "application/json")
 	res, err := st.http.Do(req)

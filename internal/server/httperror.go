@@ -26,8 +26,7 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 	if wait := retryAfter(st); wait > 0 {
 		h.Set("Retry-After", strconv.Itoa(wait))
 	}
-	var e *apiError
-	if errors.As(err, &e) && e.allow != "" {
+	if e, ok := errors.AsType[*apiError](err); ok && e.allow != "" {
 		h.Set("Allow", e.allow)
 	}
 	code := entryOf(why).httpStatus()
@@ -45,8 +44,7 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 
 // withReason returns the status of an error, which has a reason even where the gateway or the transport made it.
 func withReason(err error) (*status.Status, reason) {
-	var h *runtime.HTTPStatusError
-	if errors.As(err, &h) {
+	if h, ok := errors.AsType[*runtime.HTTPStatusError](err); ok {
 		err = refuse(reasonMalformed, "%v", h.Err)
 	}
 	st, ok := status.FromError(err)

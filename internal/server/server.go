@@ -132,13 +132,19 @@ type Server struct {
 	readiness atomic.Bool
 }
 
+// rules are the contract's rules, compiled once for all servers of the process: they never change, and the library's
+// parser must not run twice at once.
+var rules = sync.OnceValues(func() (protovalidate.Validator, error) {
+	return protovalidate.New(protovalidate.WithMessages(requests()...), protovalidate.WithDisableLazy())
+})
+
 // New builds a server for a catalog. It does not listen yet.
 func New(cfg Config, catalog *Catalog) (*Server, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	validator, err := protovalidate.New(protovalidate.WithMessages(requests()...))
+	validator, err := rules()
 	if err != nil {
 		return nil, fmt.Errorf("compile the rules of the contract: %w", err)
 	}

@@ -42,7 +42,8 @@
     return tr;
   };
   const list = document.getElementById("list");
-  for (const [path, verbs] of Object.entries(api.paths)) {
+  const ofPages = (verbs) => Object.values(verbs)[0].tags?.includes("Pages") ? 1 : 0;
+  for (const [path, verbs] of Object.entries(api.paths).sort((a, b) => ofPages(a[1]) - ofPages(b[1]))) {
     for (const [verb, op] of Object.entries(verbs)) {
       if (!op.operationId) continue;
       const box = make("section", "op"), h = make("h3");

@@ -127,7 +127,6 @@
       const c = event.critique;
       show(c, c.mode === "JUDGE" ? "Judged by " + (c.receipt.judgeModel || "the judge") : "By keywords: claims in other words can be missed");
       status((c.state === "UNGRADABLE" ? "Not graded. " : "Done: " + figure(c) + ". ") + "After " + took + " seconds.");
-      $("result").focus({ preventScroll: true });
     }
   }
 

@@ -1,0 +1,258 @@
+package transcript
+
+import (
+	"bufio"
+	"compress/gzip"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+)
+
+// turn is a segment as tests write it.
+type turn struct {
+	speaker, text string
+	start, end    int
+}
+
+func turns(t *Transcript) []turn {
+	var out []turn
+	for _, s := range t.Segments {
+		out = append(out, turn{s.Speaker, s.Text, s.StartMS, s.EndMS})
+	}
+	return out
+}
+
+func sample(t *testing.T, name string) *Transcript {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", name))
+	require.NoError(t, err)
+	tr, err := Parse(data)
+	require.NoError(t, err)
+	whole(t, tr)
+	return tr
+}
+
+// whole holds that every place is the text that it is said to be.
+func whole(t *testing.T, tr *Transcript) {
+	t.Helper()
+	for _, w := range tr.Words {
+		require.True(t, 0 <= w.Start && w.Start <= w.End && w.End <= len(tr.Text), "%+v", w)
+		if w.Start < w.End {
+			require.Equal(t, string(fold(w.Text).runes), string(fold(tr.Text[w.Start:w.End]).runes))
+		}
+	}
+	for _, s := range tr.Segments {
+		require.True(t, 0 <= s.Start && s.Start <= s.End && s.End <= len(tr.Text), "%+v", s)
+	}
+}
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	dialogue := []turn{
+		{"Interviewer", "What runs first?", 0, 1500},
+		{"Candidate", "The next tick queue, then promises.", 2000, 4500},
+	}
+	said := "What runs first?\nThe next tick queue, then promises."
+	tests := []struct {
+		file    string
+		format  Format
+		text    string
+		want    []turn
+		words   int
+		quote   string // in the text
+		startMS int    // of the quote
+		endMS   int
+	}{
+		{"voices.vtt", WebVTT, said + " So both drain.", append(dialogue[:2:2], turn{"Candidate", "So both drain.", 4500, 6000}), 0, "promises", 2000, 4500},
+		{"labels.srt", SRT, said, dialogue, 0, "next tick", 2000, 4500},
+		{"labels.txt", Plain, said, []turn{{"Interviewer", "What runs first?", 0, 0}, {"Candidate", "The next tick queue, then promises.", 0, 0}}, 0, "next tick", 0, 0},
+		{"times.txt", Plain, said, []turn{{"Ann Lee", "What runs first?", 1000, 3000}, {"Bo", "The next tick queue,", 3000, 4000}, {"Bo", "then promises.", 4000, 4000}}, 0, "next tick", 3000, 4000},
+		{"plain.txt", Plain, "Timers: they run first.\nPoll: I/O.\nCheck: set immediate.", nil, 0, "Poll", 0, 0},
+		{"whisper.json", Whisper, "The next tick queue, then promises.", []turn{{"", "The next tick queue,", 0, 1200}, {"", "then promises.", 1200, 2200}}, 6, "tick queue", 500, 1200},
+		{"whisper-cli.json", Whisper, "The next tick.", []turn{{"", "The next tick.", 0, 900}}, 3, "tick", 500, 900},
+		{"openai-diarized.json", Whisper, said, []turn{{"A", "What runs first?", 0, 1500}, {"B", "The next tick queue, then promises.", 2000, 4500}}, 0, "promises", 2000, 4500},
+		{"deepgram.json", Deepgram, said, []turn{{"speaker 0", "What runs first?", 0, 1500}, {"speaker 1", "The next tick queue, then promises.", 2000, 4500}}, 9, "queue, then", 3000, 4000},
+		{"deepgram-channels.json", Deepgram, "What runs first?\nMhm. The next tick.", []turn{{"channel 0", "What runs first?", 0, 1500}, {"channel 1", "Mhm.", 700, 900}, {"channel 1", "The next tick.", 2000, 3500}}, 7, "tick", 3000, 3500},
+		{"assemblyai.json", AssemblyAI, said, []turn{{"A", "What runs first?", 0, 1500}, {"B", "The next tick queue, then promises.", 2000, 4500}}, 9, "queue, then", 3000, 4000},
+		{"aws.json", AWS, said, []turn{{"spk_0", "What runs first?", 0, 1500}, {"spk_1", "The next tick queue, then promises.", 2000, 4500}}, 9, "queue, then", 3000, 4000},
+		{"own.json", Own, "The next tick queue.", []turn{{"A", "The next tick queue.", 0, 1200}}, 4, "tick queue", 500, 1200},
+		{"corrected.json", Own, "process.nextTick runs before promises.", nil, 5, "runs before", 700, 1100},
+	}
+	for _, tt := range tests {
+		t.Run(tt.file, func(t *testing.T) {
+			t.Parallel()
+			tr := sample(t, tt.file)
+			require.Equal(t, tt.format, tr.Format)
+			require.Equal(t, tt.text, tr.Text)
+			require.Empty(t, cmp.Diff(tt.want, turns(tr), cmp.AllowUnexported(turn{})))
+			require.Len(t, tr.Words, tt.words)
+			at := strings.Index(tr.Text, tt.quote)
+			require.GreaterOrEqual(t, at, 0)
+			times := tr.TimesAt(at, at+len(tt.quote))
+			require.Equal(t, Times{tt.startMS, tt.endMS, tt.endMS > 0}, times)
+		})
+	}
+}
+
+func TestParseDetails(t *testing.T) {
+	t.Parallel()
+	tr := sample(t, "whisper.json")
+	require.Equal(t, "english", tr.Language)
+	require.Equal(t, 2500, tr.DurationMS)
+	require.True(t, tr.Timed())
+	require.Equal(t, &Quality{-0.2, 1.5, 0.01}, tr.Segments[0].Quality)
+	require.InDelta(t, 0.99, *sample(t, "aws.json").Words[0].Confidence, 1e-9)
+	require.InDelta(t, 0.9, *sample(t, "own.json").Words[0].Confidence, 1e-9)
+}
+
+func TestParseProblems(t *testing.T) {
+	t.Parallel()
+	vtt := func(cues string) string { return "WEBVTT\n\n" + cues }
+	tests := []struct {
+		name, data string
+		is         error
+		says       string
+	}{
+		{"nothing", "", ErrEmpty, "the file is empty"},
+		{"blanks", " \n\t\n", ErrEmpty, "the file is empty"},
+		{"no cues", vtt(""), ErrEmpty, "well-formed WebVTT without any speech"},
+		{"silence", `{"text":"","segments":[],"duration":3}`, ErrEmpty, "check that the recording holds a voice"},
+		{"audio", "RIFF\x00\x00\x00\x00WAVEfmt ", ErrFormat, "use grader transcribe or --audio"},
+		{"mp4", "\x00\x00\x00\x18ftypM4A ", ErrFormat, "--audio"},
+		{"UTF-16", "\xff\xfeh\x00i\x00", ErrFormat, "save it as UTF-8"},
+		{"latin-1", "caf\xe9", ErrFormat, "iconv"},
+		{"bad JSON", `{"text": `, ErrFormat, "the JSON cannot be read"},
+		{"other JSON", `{"name":"x"}`, ErrFormat, "JSON without text, words, segments or results"},
+		{"a recogniser's error", `{"error":{"message":"no credit"}}`, ErrFormat, "no credit"},
+		{"unfinished", `{"id":"1","status":"processing","text":null}`, ErrFormat, "fetch the transcript when its status is completed"},
+		{"backwards cue", vtt("00:05.000 --> 00:01.000\nhello there\n"), ErrTimes, "ends at 0:01, before it begins at 0:05"},
+		{"cues out of order", vtt("00:09.000 --> 00:10.000\nb\n\n00:01.000 --> 00:02.000\na\n"), ErrTimes, "put them in the order of time"},
+		{"overlap", vtt("00:00.000 --> 00:09.000\na\n\n00:02.000 --> 00:11.000\nb\n"), ErrTimes, "while the one before it lasts to 0:09"},
+		{"no times", vtt("soon --> later\na\n"), ErrTimes, "line 3"},
+		{"half a time", vtt("00:00.000 -->\na\n"), ErrTimes, "00:01:02.500 --> 00:01:04.000"},
+		{"milliseconds for seconds", `{"text":"a","words":[{"word":"a","start":1e9,"end":2e9}]}`, ErrTimes, "not within a day"},
+		{"negative", `{"text":"a","words":[{"word":"a","start":-5,"end":2}]}`, ErrTimes, "not within a day"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := Parse([]byte(tt.data))
+			require.ErrorIs(t, err, tt.is)
+			require.ErrorContains(t, err, tt.says)
+			require.NotContains(t, err.Error(), "\n")
+		})
+	}
+}
+
+func TestPeopleMayTalkAtOnce(t *testing.T) {
+	t.Parallel()
+	tr, err := Parse([]byte("WEBVTT\n\n00:00.000 --> 00:09.000\n<v Ann>So tell me\n\n00:02.000 --> 00:11.000\n<v Bo>Yes, right\n"))
+	require.NoError(t, err)
+	require.Equal(t, []string{"Ann", "Bo"}, tr.Speakers())
+}
+
+func TestCandidate(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, data, speaker, want, says string
+	}{
+		{"no labels", "I would use a stream.", "", "I would use a stream.", ""},
+		{"role", "Interviewer: Why?\nCandidate: Because.\nInterviewer: And?\nCandidate: So.", "", "Because. So.", ""},
+		{"Q and A", "Q: Why?\nA: Because.", "", "Because.", ""},
+		{"one role known", "Interviewer: Why?\nBo Li: Because.\nInterviewer: And?\nBo Li: So.", "", "Because. So.", ""},
+		{"by name", "Ann: Why?\nBo: Because.\nAnn: Oh.", "bo", "Because.", ""},
+		{"nobody says", "Ann: Why is that?\nBo: Because.\nAnn: Oh.", "", "", "the speakers are Ann (4 words), Bo (1 words); say who is the candidate with --speaker"},
+		{"missing", "Interviewer: Why?\nInterviewer: Hello?", "", "", "only Interviewer speaks"},
+		{"wrong name", "Interviewer: Why?\nCandidate: So.", "Eve", "", `nobody is called "Eve"`},
+		{"name without labels", "So.", "Eve", "", "it names no speakers"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tr, err := Parse([]byte(tt.data))
+			require.NoError(t, err)
+			got, err := tr.Candidate(tt.speaker)
+			if tt.says != "" {
+				require.ErrorIs(t, err, ErrNoCandidate)
+				require.ErrorContains(t, err, tt.says)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, tt.want, got.Text)
+		})
+	}
+}
+
+func TestCandidateKeepsTimes(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{"deepgram.json", "assemblyai.json", "aws.json"} {
+		tr := sample(t, file)
+		got, err := tr.Candidate(tr.Segments[1].Speaker)
+		require.NoError(t, err)
+		whole(t, got)
+		require.Equal(t, "The next tick queue, then promises.", got.Text)
+		require.Len(t, got.Words, 6)
+		require.Equal(t, Times{2000, 2500, true}, got.TimesAt(0, 3))
+	}
+}
+
+func TestStoredTranscripts(t *testing.T) {
+	t.Parallel()
+	f, err := os.Open("../speech/testdata/transcripts.jsonl.gz")
+	require.NoError(t, err)
+	defer func() { _ = f.Close() }()
+	z, err := gzip.NewReader(f)
+	require.NoError(t, err)
+	lines := bufio.NewScanner(z)
+	lines.Buffer(nil, 1<<20)
+	files, words, placed := 0, 0, 0
+	for lines.Scan() {
+		var row struct {
+			ID         string
+			Transcript json.RawMessage
+		}
+		require.NoError(t, json.Unmarshal(lines.Bytes(), &row))
+		tr, err := Parse(row.Transcript)
+		require.NoError(t, err, row.ID)
+		require.Equal(t, Whisper, tr.Format)
+		require.NotZero(t, tr.DurationMS)
+		whole(t, tr)
+		files++
+		for _, w := range tr.Words {
+			words++
+			if w.Start < w.End {
+				placed++
+			}
+		}
+	}
+	require.NoError(t, lines.Err())
+	require.Equal(t, 96, files)
+	require.Greater(t, float64(placed), 0.998*float64(words), "%d of %d words have a place", placed, words)
+}
+
+func FuzzParse(f *testing.F) {
+	files, err := filepath.Glob("testdata/*.*")
+	require.NoError(f, err)
+	for _, name := range files {
+		data, err := os.ReadFile(name)
+		require.NoError(f, err)
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		tr, err := Parse(data)
+		if err != nil {
+			require.NotContains(t, err.Error(), "\n")
+			return
+		}
+		require.NotEmpty(t, strings.TrimSpace(tr.Text))
+		whole(t, tr)
+		if c, err := tr.Candidate(""); err == nil {
+			whole(t, c)
+		}
+	})
+}
