@@ -141,11 +141,8 @@ func dropFillers(in []raw) []raw {
 				i++
 			}
 			continue
-		case len(out) > 0 && out[len(out)-1].text == t.text && !(letter(&t) && t.text != "i" && t.text != "a") && !t.isNum && t.brk < BreakSentence && !t.glued:
-			carry = raw{brk: t.brk, comma: t.comma}
-			if t.brk == BreakClause { // "the, the"
-				carry = raw{}
-			}
+		case len(out) > 0 && out[len(out)-1].text == t.text && !(letter(&t) && t.text != "i" && t.text != "a") && !t.isNum && !t.glued &&
+			(t.brk == BreakNone || t.comma && t.brk == BreakClause && FunctionWord(t.text)): // "the the", "the, the"
 			continue
 		}
 		carry = raw{}

@@ -79,8 +79,9 @@ func Duration(data []byte, kind Kind) (d time.Duration, known bool) {
 		return oggDuration(data)
 	case MP3:
 		return mp3Duration(data)
+	default:
+		return 0, false
 	}
-	return 0, false
 }
 
 // wave is the sound in a WAV file. Samples are the bytes that are there, whatever the header says.

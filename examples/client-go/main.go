@@ -1,0 +1,108 @@
+// Command client-go grades an answer over gRPC with the generated client and prints each event of the stream:
+//
+//	grader serve &
+//	go run ./examples/client-go -text "Timers first, then pending callbacks, poll, check and close."
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	graderv1 "github.com/vivagrader/grader/gen/grader/v1"
+)
+
+type options struct {
+	addr, key, question, text string
+	tls                       bool
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.addr, "addr", "127.0.0.1:9090", "gRPC address of the server")
+	flag.StringVar(&o.key, "key", os.Getenv("GRADER_KEY"), "API key, where the server wants one")
+	flag.StringVar(&o.question, "question", "event-loop-phases", "id of the question")
+	flag.StringVar(&o.text, "text", "Timers first, then pending callbacks, poll, check and close.", "the answer")
+	flag.BoolVar(&o.tls, "tls", false, "use TLS")
+	flag.Parse()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	err := run(ctx, o, os.Stdout)
+	cancel()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, explain(err))
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options, out io.Writer) error {
+	secure := insecure.NewCredentials()
+	if o.tls {
+		secure = credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS12})
+	}
+	conn, err := grpc.NewClient(o.addr, grpc.WithTransportCredentials(secure))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	if o.key != "" {
+		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+o.key)
+	}
+	stream, err := graderv1.NewGraderServiceClient(conn).StreamGradeAnswer(ctx, &graderv1.StreamGradeAnswerRequest{
+		QuestionId: o.question,
+		Answer:     &graderv1.Answer{Content: &graderv1.Answer_Text{Text: o.text}},
+	})
+	if err != nil {
+		return err
+	}
+	for {
+		event, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		show(out, event)
+	}
+}
+
+func show(out io.Writer, event *graderv1.StreamGradeAnswerResponse) {
+	switch e := event.GetEvent().(type) {
+	case *graderv1.StreamGradeAnswerResponse_Preliminary:
+		fmt.Fprintf(out, "preliminary: %s\n", e.Preliminary.GetSummary())
+	case *graderv1.StreamGradeAnswerResponse_Point:
+		fmt.Fprintf(out, "%-12s %s\n", e.Point.GetDecision(), e.Point.GetStatement())
+		for _, q := range e.Point.GetEvidence() {
+			fmt.Fprintf(out, "             %q\n", q.GetQuote())
+		}
+	case *graderv1.StreamGradeAnswerResponse_Critique:
+		c := e.Critique
+		fmt.Fprintf(out, "%s by %s: %s\n", c.GetState(), c.GetMode(), c.GetSummary())
+		if s := c.GetScore(); s != nil {
+			fmt.Fprintf(out, "score between %.1f and %.1f (%s)\n", s.GetLow(), s.GetHigh(), s.GetBand())
+		}
+	}
+}
+
+// explain says what went wrong, with the reason that programs can tell errors apart by.
+func explain(err error) string {
+	st := status.Convert(err)
+	for _, d := range st.Details() {
+		if info, ok := d.(*errdetails.ErrorInfo); ok {
+			return fmt.Sprintf("client-go: %s (%s)", st.Message(), info.GetReason())
+		}
+	}
+	return "client-go: " + st.Message()
+}
