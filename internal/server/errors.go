@@ -49,7 +49,7 @@ func badField(r reason, field, message string) *apiError {
 // a fixed text: its own words could hold the rubric.
 func toStatus(err error) *status.Status {
 	e := toAPI(err)
-	st := status.New(entryOf(e.reason).code, e.message)
+	st := status.New(entryOf(e.reason).code, tidy(e.message))
 	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: string(e.reason), Domain: domain, Metadata: e.metadata}}
 	if len(e.fields) > 0 {
 		details = append(details, &errdetails.BadRequest{FieldViolations: e.fields})
@@ -61,6 +61,17 @@ func toStatus(err error) *status.Status {
 		return with
 	}
 	return st
+}
+
+// maxMessage bounds what a message repeats of a request.
+const maxMessage = 500
+
+// tidy makes a message text of a sensible length: it may repeat what came in, which can be neither.
+func tidy(message string) string {
+	if len(message) > maxMessage {
+		message = message[:maxMessage] + " ..."
+	}
+	return strings.ToValidUTF8(message, "\uFFFD")
 }
 
 func toAPI(err error) *apiError {
@@ -120,11 +131,11 @@ func fromStatus(st *status.Status, cause error) *apiError {
 }
 
 func unknownQuestion(e *rubric.UnknownQuestionError) *apiError {
-	message := fmt.Sprintf("unknown question %q", e.ID)
+	advice := "GET /v1/questions lists them"
 	if len(e.Nearest) > 0 {
-		message += "; did you mean " + strings.Join(e.Nearest, ", ") + "?"
+		advice = "did you mean " + strings.Join(e.Nearest, ", ") + "?"
 	}
-	return &apiError{reason: reasonQuestion, message: message + " GET /v1/questions lists them.", cause: e}
+	return &apiError{reason: reasonQuestion, message: fmt.Sprintf("unknown question %q; %s", e.ID, advice), cause: e}
 }
 
 func invalid(e *protovalidate.ValidationError) *apiError {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // maxBodyBytes holds the largest answer there can be: 3 MiB of audio in base64, with something around it.
@@ -83,20 +84,25 @@ func (h *httpHandler) route(w http.ResponseWriter, r *http.Request) {
 
 // api prepares a request for the gateway.
 func (h *httpHandler) api(w http.ResponseWriter, r *http.Request) {
+	if !utf8.ValidString(r.URL.Path) {
+		writeError(w, r, refuse(reasonMalformed, "the path is no UTF-8"))
+		return
+	}
 	if grades(r) && r.Method != http.MethodPost { // the gateway would take the verb for a part of an id
 		writeError(w, r, routeError(r, http.StatusMethodNotAllowed))
 		return
 	}
-	switch r.Method {
-	case http.MethodPost:
+	switch {
+	case grades(r):
 		h.post(w, r)
-	case http.MethodHead:
+	case r.Method == http.MethodHead:
 		r = r.Clone(r.Context())
 		r.Method = http.MethodGet // net/http leaves the body out
 		h.cached(w, r)
-	case http.MethodGet:
+	case r.Method == http.MethodGet:
 		h.cached(w, r)
 	default:
+		r.Header.Del("X-Http-Method-Override")
 		h.gateway.ServeHTTP(w, r) // says which methods there are
 	}
 }
@@ -107,7 +113,7 @@ func grades(r *http.Request) bool {
 }
 
 func (h *httpHandler) post(w http.ResponseWriter, r *http.Request) {
-	if r.URL.RawQuery != "" && grades(r) {
+	if r.URL.RawQuery != "" {
 		writeError(w, r, refuse(reasonMalformed, "this path takes no query parameters; everything stands in the body"))
 		return
 	}
@@ -121,7 +127,6 @@ func (h *httpHandler) post(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	r.Header.Del("X-Http-Method-Override")
 	if !strings.HasSuffix(r.URL.Path, ":streamGrade") {
 		r.Header.Del("Accept")
 		w.Header().Set("Cache-Control", "no-store")

@@ -51,7 +51,7 @@ func withReason(err error) (*status.Status, reason) {
 	if !ok {
 		st = toStatus(err)
 	}
-	if r := reasonOf(st); r != "" {
+	if r := reasonOf(st); r != "" { // of our own
 		return st, r
 	}
 	st = toStatus(fromStatus(st, err))

@@ -149,6 +149,7 @@ func finishSchemas(schemas object) {
 	for _, name := range []string{"Answer", "Audio"} {
 		schemas[name].(object)["additionalProperties"] = false
 	}
+	schemas["Answer"].(object)["oneOf"] = []any{object{"required": []any{"text"}}, object{"required": []any{"transcript"}}, object{"required": []any{"audio"}}}
 	answer := schemas["Answer"].(object)["properties"].(object)
 	answer["text"].(object)["maxLength"] = 32768
 	for field, most := range map[string]int{"words": 10000, "segments": 5000} {
@@ -171,8 +172,8 @@ func operation(verb string, op object) object {
 		}
 		parameters = append(parameters, parameter(p))
 	}
-	parameters = append(parameters, object{"name": "X-Request-Id", "in": "header", "description": "Id of the request for the logs, given back. Left out or unusable: the server makes one.",
-		"schema": object{"type": "string", "maxLength": 128, "pattern": "^[A-Za-z0-9._-]+$"}})
+	parameters = append(parameters, object{"name": "X-Request-Id", "in": "header", "description": "Id of the request for the logs, given back. At most 128 letters, digits, dots, dashes and underscores; else the server makes one.",
+		"schema": object{"type": "string"}})
 	out["parameters"] = parameters
 	out["responses"] = responses(verb, op)
 	return out

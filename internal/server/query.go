@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -23,12 +24,27 @@ func checkQuery(r *http.Request) error {
 	}
 	fields := m.ProtoReflect().Descriptor().Fields()
 	for name, list := range values {
-		if fields.ByName(protoreflect.Name(name)) == nil && fields.ByJSONName(name) == nil {
-			return refuse(reasonMalformed, "unknown query parameter %q", name)
+		f := fields.ByJSONName(name)
+		if f == nil {
+			f = fields.ByName(protoreflect.Name(name))
 		}
-		if len(list) > 1 {
-			return refuse(reasonMalformed, "query parameter %q is given more than once", name)
+		if err := checkParameter(f, name, list); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+func checkParameter(f protoreflect.FieldDescriptor, name string, list []string) error {
+	switch {
+	case f == nil:
+		return refuse(reasonMalformed, "unknown query parameter %q", name)
+	case len(list) > 1:
+		return refuse(reasonMalformed, "query parameter %q is given more than once", name)
+	case !utf8.ValidString(list[0]):
+		return refuse(reasonMalformed, "query parameter %q is no UTF-8", name)
+	case f.Kind() == protoreflect.EnumKind && f.Enum().Values().ByName(protoreflect.Name(list[0])) == nil:
+		return refuse(reasonMalformed, "query parameter %q cannot be %q; /openapi.json has its values", name, list[0])
 	}
 	return nil
 }
