@@ -52,12 +52,9 @@ func (g *globals) printYAMLAsJSON(text []byte) error {
 	if err := yaml.Unmarshal(text, &v); err != nil {
 		return err
 	}
-	line, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(g.out, "%s\n", line)
-	return err
+	enc := json.NewEncoder(g.out)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
 }
 
 func newConfigCheck(g *globals) *cobra.Command {

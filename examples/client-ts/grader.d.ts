@@ -253,7 +253,7 @@ export interface components {
             /** @description The answer as a transcript, with times and confidences where they are
              *     known. */
             transcript?: components["schemas"]["Transcript"];
-        };
+        } & (unknown | unknown | unknown);
         /**
          * @description Modality says how the answer was given. It changes how the text is read
          *     (spoken identifiers such as "process dot next tick") and nothing else.
@@ -1341,7 +1341,7 @@ export interface operations {
                 view?: "UNSPECIFIED" | "BASIC" | "FULL";
             };
             header?: {
-                /** @description Id of the request for the logs, given back. Left out or unusable: the server makes one. */
+                /** @description Id of the request for the logs, given back. At most 128 letters, digits, dots, dashes and underscores; else the server makes one. */
                 "X-Request-Id"?: string;
             };
             path?: never;
@@ -1392,7 +1392,7 @@ export interface operations {
                 view?: "UNSPECIFIED" | "BASIC" | "FULL";
             };
             header?: {
-                /** @description Id of the request for the logs, given back. Left out or unusable: the server makes one. */
+                /** @description Id of the request for the logs, given back. At most 128 letters, digits, dots, dashes and underscores; else the server makes one. */
                 "X-Request-Id"?: string;
             };
             path: {
@@ -1462,7 +1462,7 @@ export interface operations {
                 view?: "UNSPECIFIED" | "BASIC" | "FULL";
             };
             header?: {
-                /** @description Id of the request for the logs, given back. Left out or unusable: the server makes one. */
+                /** @description Id of the request for the logs, given back. At most 128 letters, digits, dots, dashes and underscores; else the server makes one. */
                 "X-Request-Id"?: string;
             };
             path: {
@@ -1516,7 +1516,7 @@ export interface operations {
                 view?: "UNSPECIFIED" | "BASIC" | "FULL";
             };
             header?: {
-                /** @description Id of the request for the logs, given back. Left out or unusable: the server makes one. */
+                /** @description Id of the request for the logs, given back. At most 128 letters, digits, dots, dashes and underscores; else the server makes one. */
                 "X-Request-Id"?: string;
             };
             path: {
@@ -1567,7 +1567,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Id of the request for the logs, given back. Left out or unusable: the server makes one. */
+                /** @description Id of the request for the logs, given back. At most 128 letters, digits, dots, dashes and underscores; else the server makes one. */
                 "X-Request-Id"?: string;
             };
             path: {
@@ -1623,7 +1623,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Id of the request for the logs, given back. Left out or unusable: the server makes one. */
+                /** @description Id of the request for the logs, given back. At most 128 letters, digits, dots, dashes and underscores; else the server makes one. */
                 "X-Request-Id"?: string;
             };
             path: {
@@ -1706,7 +1706,7 @@ export interface operations {
                 view?: "UNSPECIFIED" | "BASIC" | "FULL";
             };
             header?: {
-                /** @description Id of the request for the logs, given back. Left out or unusable: the server makes one. */
+                /** @description Id of the request for the logs, given back. At most 128 letters, digits, dots, dashes and underscores; else the server makes one. */
                 "X-Request-Id"?: string;
             };
             path?: never;
@@ -1760,7 +1760,7 @@ export interface operations {
                 view?: "UNSPECIFIED" | "BASIC" | "FULL";
             };
             header?: {
-                /** @description Id of the request for the logs, given back. Left out or unusable: the server makes one. */
+                /** @description Id of the request for the logs, given back. At most 128 letters, digits, dots, dashes and underscores; else the server makes one. */
                 "X-Request-Id"?: string;
             };
             path: {
@@ -1808,7 +1808,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Id of the request for the logs, given back. Left out or unusable: the server makes one. */
+                /** @description Id of the request for the logs, given back. At most 128 letters, digits, dots, dashes and underscores; else the server makes one. */
                 "X-Request-Id"?: string;
             };
             path: {
@@ -1861,7 +1861,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Id of the request for the logs, given back. Left out or unusable: the server makes one. */
+                /** @description Id of the request for the logs, given back. At most 128 letters, digits, dots, dashes and underscores; else the server makes one. */
                 "X-Request-Id"?: string;
             };
             path: {

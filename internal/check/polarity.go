@@ -54,6 +54,7 @@ var (
 	doubtVerbs      = wordSet("sure certain remember recall know positive")
 	doubtObjects    = wordSet("you offhand for whether which if how exactly what when why")
 	thinkVerbs      = wordSet("think believe agree buy mean say claim")
+	falseBeliefs    = wordSet("answer idea belief assumption notion claim conclusion impression")
 	pauseVerbs      = wordSet("wait block pause")
 	stopWords       = wordSet("stop stops prevent prevents keep keeps forbid forbids")
 	beliefVerbs     = wordSet("think believe assume say claim treat draw confuse see call imagine")
@@ -431,7 +432,7 @@ func (r *Reading) clauseEnd(from, limit, reach int) int {
 			i > from && (t.Word == "and" || t.Word == "nor" || t.Word == "until" || t.Word == "till" || t.Word == "unless"),
 			i > from && conjunctions[t.Word], t.Word == "its" && i > from+1 && i+1 < limit && (r.Text.Tokens[i+1].Free || r.Text.Tokens[i+1].Word == "not"),
 			i > from && (clauseOpeners[t.Word] || modals[t.Word]) && !(pronouns[t.Word] && r.relative(i-1)),
-			t.Word == "but", t.Word == "without" && i > from:
+			t.Word == "but", (t.Word == "without" || t.Word == "apart" || t.Word == "except" || t.Word == "besides") && i > from:
 			return i
 		}
 	}
@@ -511,6 +512,8 @@ func (r *Reading) wrong(i int, s canon.Sentence) {
 	prev, next := r.word(i-1, s.Last), r.word(i+1, s.Last)
 	subject := r.word(i-2, s.Last)
 	switch {
+	case falseBeliefs[next]: // "the most common wrong answer, that ..."
+		r.add(refuted, i+2, r.restOfSentence(i+2, s.Last), i)
 	case (next == "to" || next == "that") && (prev == "is" || prev == "be"):
 		r.add(refuted, i+1, r.restOfSentence(i+1, s.Last), i)
 	case prev == "is" && (subject == "that" || subject == "this" || subject == "which"),

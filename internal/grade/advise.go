@@ -134,6 +134,7 @@ func summary(c *Critique) string {
 
 var ungradableText = map[Reason]string{
 	ReasonEmpty:               "There is no answer to grade.",
+	ReasonNoSpeech:            "Nothing is said in the recording.",
 	ReasonSymbolsOnly:         "There are no words in the answer.",
 	ReasonNotLanguage:         "This does not read as language.",
 	ReasonUnsupportedLanguage: "The answer is in a language that this bank does not speak.",

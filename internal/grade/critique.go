@@ -1,5 +1,7 @@
 package grade
 
+import "github.com/vivagrader/grader/internal/transcript"
+
 // Modality says how an answer came about.
 type Modality string
 
@@ -38,6 +40,7 @@ const (
 	ReasonNotLanguage         Reason = "NOT_LANGUAGE"
 	ReasonUnsupportedLanguage Reason = "UNSUPPORTED_LANGUAGE"
 	ReasonTooShort            Reason = "TOO_SHORT"
+	ReasonNoSpeech            Reason = "NO_SPEECH"
 	ReasonOpenerOnly          Reason = "OPENER_ONLY"
 	ReasonLowCoverage         Reason = "LOW_COVERAGE"
 	ReasonJudgeUnavailable    Reason = "JUDGE_UNAVAILABLE"
@@ -58,6 +61,7 @@ const (
 	FlagOffTopic        Flag = "OFF_TOPIC"
 	FlagEcho            Flag = "ECHO"
 	FlagUnverifiedQuote Flag = "UNVERIFIED_QUOTE"
+	FlagLowTranscript   Flag = "LOW_TRANSCRIPT_QUALITY"
 )
 
 // Decision is the reconciled outcome for a point.
@@ -124,6 +128,8 @@ type Evidence struct {
 	EndUTF16   int
 	Source     Decider // ByCheck or ByJudge
 	HeardAs    string  // the mis-hearing inside the quote that was read as a term, if any
+	StartMS    *int    // when it was said; nil without a transcript that has times, like EndMS
+	EndMS      *int
 }
 
 // CheckWitness is what the keywords say, before any cap.
@@ -238,7 +244,8 @@ type Usage struct {
 	CostKnown    bool
 }
 
-// Critique is the result of grading one answer. Score is nil when the answer is ungradable.
+// Critique is the result of grading one answer. Score is nil when the answer is ungradable; Transcript and Delivery are
+// nil unless Hear added them.
 type Critique struct {
 	QuestionID     string
 	State          State
@@ -255,4 +262,6 @@ type Critique struct {
 	FollowUp       string
 	Receipt        Receipt
 	Timing         Timing
+	Transcript     *transcript.Transcript
+	Delivery       *transcript.Delivery
 }

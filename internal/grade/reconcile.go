@@ -162,6 +162,10 @@ func reason(p *PointResult, f check.Finding, saw seen, says said) string {
 		return "Your words name it; the judge did not find the whole claim in them."
 	case p.Decision == Contradicted && saw == seenFull:
 		return "You named it, but said the opposite of the claim."
+	case p.Decision == Contradicted && p.DecidedBy == ByCheck && f.Level > check.None:
+		return "You say it in one place, and in another something that reads as the opposite."
+	case p.Decision == Contradicted && p.DecidedBy == ByCheck && f.Status == check.Denied:
+		return "This reads as the opposite."
 	case p.Decision == Contradicted && f.Status == check.Reversed:
 		return "You have it the wrong way round."
 	case p.Decision == Contradicted:

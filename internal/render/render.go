@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/vivagrader/grader/internal/grade"
+	"github.com/vivagrader/grader/internal/transcript"
 )
 
 // Options say how to write.
@@ -30,6 +31,8 @@ const (
 	quoteRunes = 150
 	// shownSentences is the number of sentences without effect that are quoted.
 	shownSentences = 3
+	// shownFillers is the number of different fillers that are counted out.
+	shownFillers = 3
 )
 
 const (
@@ -61,6 +64,7 @@ func Critique(w io.Writer, c *grade.Critique, o Options) error {
 		p.nextTime(c)
 		p.habits(c)
 		p.unmapped(c, o.Text)
+		p.delivery(c)
 		if c.FollowUp != "" {
 			p.section("An interviewer would ask next")
 			p.para("  ", c.FollowUp)
@@ -126,6 +130,7 @@ func (p *printer) head(c *grade.Critique, o Options) {
 
 var flagText = map[grade.Flag]string{
 	grade.FlagInjection:       "Sentences that speak to the grader were taken out; they earn nothing and cost nothing.",
+	grade.FlagLowTranscript:   "The transcript is doubtful: speech may be missing or misheard. Listen to the recording before you rely on this.",
 	grade.FlagUnverifiedQuote: "The judge quoted words that are not in the answer; keywords decided there.",
 }
 
@@ -161,7 +166,7 @@ func (p *printer) wrong(c *grade.Critique) {
 		}
 		start()
 		p.quotes("  "+p.paint(red, "x")+" You said ", pt.Evidence)
-		p.para("    ", "The other way: "+pt.Statement)
+		p.para("    ", "This reads as the opposite of: "+pt.Statement)
 	}
 }
 
@@ -270,9 +275,37 @@ func (p *printer) quotes(first string, evidence []grade.Evidence) {
 		if e.HeardAs != "" {
 			q += " (heard as “" + e.HeardAs + "”)"
 		}
+		if e.StartMS != nil {
+			q += " at " + transcript.Clock(*e.StartMS)
+		}
 		parts = append(parts, q)
 	}
 	p.para2(first, "    ", p.paint(dim, strings.Join(parts, " … ")))
+}
+
+// delivery says how the answer was spoken.
+func (p *printer) delivery(c *grade.Critique) {
+	d := c.Delivery
+	if d == nil {
+		return
+	}
+	p.section("How it was spoken")
+	line := transcript.Clock(d.DurationMS)
+	if d.LengthRatio > 0 {
+		line += " of the " + transcript.Clock(int(float64(d.DurationMS)/d.LengthRatio)) + " that the question expects"
+	}
+	line += fmt.Sprintf(", %.0f words a minute, longest pause %.1f s", d.WordsPerMinute, float64(d.LongestPauseMS)/1000)
+	if len(d.Fillers) > 0 {
+		var parts []string
+		for _, f := range d.Fillers[:min(len(d.Fillers), shownFillers)] {
+			parts = append(parts, fmt.Sprintf("“%s” %d", f.Text, f.Count))
+		}
+		line += ", fillers " + strings.Join(parts, ", ")
+	}
+	p.para("  ", line+".")
+	for _, a := range d.Advice() {
+		p.para("  ", a)
+	}
 }
 
 // cut shortens a quote to about n runes by leaving out words in its middle.

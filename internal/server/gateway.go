@@ -33,7 +33,9 @@ func newGateway(ctx context.Context, conn grpc.ClientConnInterface) (*runtime.Se
 		runtime.WithOutgoingHeaderMatcher(outgoing),
 		runtime.WithOutgoingTrailerMatcher(func(string) (string, bool) { return "", false }),
 		runtime.WithMetadata(annotate),
-		runtime.WithErrorHandler(func(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
+		runtime.WithForwardResponseOption(func(ctx context.Context, _ http.ResponseWriter, _ proto.Message) error { noteCaller(ctx); return nil }),
+		runtime.WithErrorHandler(func(ctx context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
+			noteCaller(ctx)
 			writeError(w, r, err)
 		}),
 		runtime.WithRoutingErrorHandler(routingError),
@@ -50,6 +52,13 @@ func annotate(ctx context.Context, r *http.Request) metadata.MD {
 		v.method = strings.TrimPrefix(method, ours)
 	}
 	return metadata.Pairs(headerRequestID, v.id, headerRemote, host(r.RemoteAddr))
+}
+
+// noteCaller keeps the name of the key for the log.
+func noteCaller(ctx context.Context) {
+	if md, ok := runtime.ServerMetadataFromContext(ctx); ok {
+		visitOf(ctx).caller = first(md.HeaderMD, headerCaller)
+	}
 }
 
 // outgoing lets through what the chain announces.

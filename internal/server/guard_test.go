@@ -77,6 +77,8 @@ func TestKeys(t *testing.T) {
 	require.Equal(t, codes.Unauthenticated, status.Code(err))
 	_, err = st.grpc.ListBanks(metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer p-secret"), &graderv1.ListBanksRequest{})
 	require.NoError(t, err)
+	st.do(t, "GET", "/v1/banks", "", "X-Api-Key", "p-secret", "X-Request-Id", "mine")
+	require.Regexp(t, `request_id=mine key=candidate\n`, st.log.String())
 	require.NotContains(t, st.log.String(), "-secret")
 }
 

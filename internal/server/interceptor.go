@@ -22,6 +22,7 @@ import (
 const (
 	headerRequestID = "x-request-id"
 	headerRemote    = "x-grader-remote" // set by our own gateway, never taken from outside
+	headerCaller    = "x-grader-caller" // told to our own gateway, for its log
 )
 
 // ours is the prefix of the methods that are guarded; health and reflection tell nothing.
@@ -160,6 +161,9 @@ func (c *exchange) shed(why string, err error) error {
 // announce sends the request's id and what is left of the caller's limits.
 func (c *exchange) announce(ctx context.Context, who *caller) {
 	md := metadata.Pairs(headerRequestID, c.id)
+	if c.transport != "grpc" {
+		md.Set(headerCaller, who.name)
+	}
 	if who.rate != nil {
 		md.Set("ratelimit-limit", strconv.Itoa(who.rate.Burst()))
 		md.Set("ratelimit-remaining", strconv.Itoa(max(0, int(who.rate.Tokens()))))

@@ -131,7 +131,10 @@ func fixSchema(o object) {
 	o["allOf"], o["description"] = []any{target}, description
 }
 
-const idPattern = "^[a-z0-9]+(-[a-z0-9]+)*$"
+const (
+	idPattern = "^[a-z0-9]+(-[a-z0-9]+)*$"
+	emptyOrID = "^([a-z0-9]+(-[a-z0-9]+)*)?$"
+)
 
 func finishSchemas(schemas object) {
 	e := schemas["Error"].(object)
@@ -143,13 +146,14 @@ func finishSchemas(schemas object) {
 		body := schemas[name].(object)
 		body["required"], body["additionalProperties"] = []any{"answer"}, false
 		if p, ok := body["properties"].(object)["bank"].(object); ok {
-			p["maxLength"], p["pattern"] = 100, "^([a-z0-9]+(-[a-z0-9]+)*)?$"
+			p["maxLength"], p["pattern"] = 100, emptyOrID
 		}
 	}
 	for _, name := range []string{"Answer", "Audio"} {
 		schemas[name].(object)["additionalProperties"] = false
 	}
 	schemas["Answer"].(object)["oneOf"] = []any{object{"required": []any{"text"}}, object{"required": []any{"transcript"}}, object{"required": []any{"audio"}}}
+	schemas["Audio"].(object)["required"] = []any{"content"}
 	answer := schemas["Answer"].(object)["properties"].(object)
 	answer["text"].(object)["maxLength"] = 32768
 	for field, most := range map[string]int{"words": 10000, "segments": 5000} {
@@ -191,6 +195,9 @@ func parameter(p object) object {
 	switch p["name"] {
 	case "bank", "questionId":
 		schema["pattern"], schema["maxLength"] = idPattern, 100
+		if p["in"] == "query" { // may be empty
+			schema["pattern"] = emptyOrID
+		}
 	case "pageSize":
 		schema["minimum"] = 0
 	case "category":

@@ -17,6 +17,7 @@ type visit struct {
 	id     string
 	method string // of the rpc; none for anything else
 	code   codes.Code
+	caller string // the key's name
 }
 
 type visitKey struct{}
@@ -62,7 +63,7 @@ func (h *httpHandler) caught(w *recorder, r *http.Request, p any) {
 func (h *httpHandler) wrote(r *http.Request, v *visit, status int, took time.Duration) {
 	h.metrics.request("http", v.method, v.code, took)
 	h.log.InfoContext(r.Context(), "request", slog.String("transport", "http"), slog.String("method", v.method), slog.String("code", codeName(v.code)),
-		slog.Int("status", status), slog.Float64("duration_ms", millis(took)), slog.String("request_id", v.id))
+		slog.Int("status", status), slog.Float64("duration_ms", millis(took)), slog.String("request_id", v.id), slog.String("key", v.caller))
 }
 
 // recorder remembers the status of a response.

@@ -101,10 +101,38 @@ func lost(t *transcript.Transcript) []Doubt {
 	}
 	if len(t.Words) == 0 {
 		for i := range t.Segments {
-			see(t.Segments[i].Times)
+			if t.Segments[i].Quality != nil { // people who write subtitles leave pauses
+				see(t.Segments[i].Times)
+			}
 		}
 	}
 	return out
+}
+
+// Bounds under which a recogniser says itself that it mostly guesses.
+const (
+	confidenceMin = 0.6  // mean of the words
+	logprobMin    = -1.0 // mean of the segments, weighted by their time; Whisper's own bound
+)
+
+// Unsure reports whether the recogniser trusts its own words so little that a reader should not.
+func Unsure(t *transcript.Transcript) bool {
+	sum, n := 0.0, 0
+	for i := range t.Words {
+		if c := t.Words[i].Confidence; c != nil {
+			sum += *c
+			n++
+		}
+	}
+	logprob, weight := 0.0, 0.0
+	for i := range t.Segments {
+		if s := &t.Segments[i]; s.Known && s.Quality != nil {
+			w := float64(max(s.EndMS-s.StartMS, 1))
+			logprob += w * s.Quality.AvgLogprob
+			weight += w
+		}
+	}
+	return n > 0 && sum < confidenceMin*float64(n) || weight > 0 && logprob < logprobMin*weight
 }
 
 const (

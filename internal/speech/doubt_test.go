@@ -151,3 +151,25 @@ func TestDoubts(t *testing.T) {
 		})
 	}
 }
+
+func TestUnsure(t *testing.T) {
+	t.Parallel()
+	words := func(confidence ...float64) *transcript.Transcript {
+		var tr transcript.Transcript
+		for _, c := range confidence {
+			tr.Words = append(tr.Words, transcript.Word{Text: "a", Confidence: &c})
+		}
+		return &tr
+	}
+	require.False(t, Unsure(words()))
+	require.False(t, Unsure(words(0.3, 0.95)))
+	require.True(t, Unsure(words(0.3, 0.8)))
+	segment := func(logprob float64) *transcript.Transcript {
+		return &transcript.Transcript{Segments: []transcript.Segment{{Times: transcript.Times{EndMS: 1000, Known: true}, Quality: &transcript.Quality{AvgLogprob: logprob}}}}
+	}
+	require.False(t, Unsure(segment(-1)))
+	require.True(t, Unsure(segment(-1.1)))
+	for _, s := range readStored(t) {
+		require.False(t, Unsure(s.transcript), s.name())
+	}
+}

@@ -18,6 +18,7 @@ func Critique(c *grade.Critique) *graderv1.Critique {
 		Receipt:    receipt(&c.Receipt),
 		Timing:     timing(&c.Timing),
 	}
+	spoken(out, c)
 	if s := c.Score; s != nil {
 		out.Score = &graderv1.Score{Value: s.Value, Low: s.Low, High: s.High, Band: s.Band, Coverage: s.Coverage}
 	}
@@ -105,6 +106,8 @@ func evidence(found []grade.Evidence) []*graderv1.Evidence {
 			EndUtf16:   int32(e.EndUTF16),
 			Source:     enum[graderv1.Evidence_Source](graderv1.Evidence_Source_value, e.Source),
 			HeardAs:    optional(e.HeardAs),
+			StartMs:    int32p(e.StartMS),
+			EndMs:      int32p(e.EndMS),
 		}
 	}
 	return out

@@ -157,6 +157,8 @@ var notOnTheWire = map[string]bool{
 	"Point.Column": true, "Point.AcceptPos": true, "Misconception.Check": true, "Misconception.Line": true, "Misconception.Column": true,
 	"Question.Bank": true, "Question.Sets": true, "Question.File": true,
 	"Bank.CappedKinds": true, "Bank.Aliases": true, "Bank.Sets": true, "Bank.Terms": true,
+	"Transcript.DurationMS": true, "Transcript.Format": true, "Word.Start": true, "Word.End": true, "Segment.Start": true, "Segment.End": true,
+	"Segment.Quality": true,
 	"Habit.Stages": true, "Habit.Categories": true, "Habit.Questions": true, "Habit.Present": true, "Habit.Cleared": true,
 }
 

@@ -1,0 +1,241 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vivagrader/grader/internal/config"
+	"github.com/vivagrader/grader/internal/grade"
+	"github.com/vivagrader/grader/internal/llm"
+	"github.com/vivagrader/grader/internal/rubric"
+	"github.com/vivagrader/grader/internal/speech"
+	"github.com/vivagrader/grader/internal/transcript"
+	"github.com/vivagrader/grader/internal/wire"
+)
+
+// speechFlags say which recogniser writes recordings down.
+type speechFlags struct{ config config.Speech }
+
+func (f *speechFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.config.URL, "speech-url", "", "OpenAI-compatible recogniser with its /v1 (GRADER_SPEECH_URL)")
+	c.Flags().StringVar(&f.config.Model, "speech-model", "", "model of the recogniser, such as whisper-1 (GRADER_SPEECH_MODEL)")
+	c.Flags().DurationVar(&f.config.Timeout, "speech-timeout", config.DefaultSpeechTimeout, "time for one recording, all attempts and passes together")
+}
+
+// open returns the recogniser that is configured. Everything that can be checked without a call is bad usage.
+func (f *speechFlags) open() (*speech.Client, error) {
+	cfg := f.config.WithEnv(os.Getenv)
+	if err := cfg.Validate(); err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	return speech.New(speech.Config{URL: cfg.URL, Model: cfg.Model, APIKey: cfg.APIKey.Reveal()}), nil
+}
+
+// spokenFlags give an answer as a recording or as a transcript.
+type spokenFlags struct {
+	audio, transcript, speaker string
+	speech                     speechFlags
+}
+
+func (f *spokenFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.audio, "audio", "", "the answer as a recording: wav, flac, mp3, ogg; m4a, mp4, webm with ffmpeg")
+	c.Flags().StringVar(&f.transcript, "transcript", "", "the answer as a transcript: VTT, SRT, labelled text, or a recogniser's JSON (- is standard input)")
+	c.Flags().StringVar(&f.speaker, "speaker", "", "who of the speakers in the transcript is the candidate")
+	f.speech.add(c)
+	c.MarkFlagsMutuallyExclusive("audio", "transcript")
+}
+
+// given reports whether the answer is a recording or a transcript.
+func (f *spokenFlags) given() bool { return f.audio != "" || f.transcript != "" }
+
+// heard is a spoken answer: its transcript, and whether to trust it.
+type heard struct {
+	*transcript.Transcript
+	doubtful bool
+	notes    []string
+}
+
+// hear reads the answer to q. Notes about the transcript go to stderr, a line each.
+func (g *globals) hear(ctx context.Context, q *rubric.Question, f *spokenFlags) (*heard, error) {
+	var h *heard
+	var err error
+	if f.audio != "" {
+		h, err = g.listen(ctx, f.audio, vocabulary(q), &f.speech)
+	} else {
+		h, err = g.readTranscript(f.transcript, f.speaker)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(h.Text) > maxAnswerBytes {
+		return nil, usagef("the transcript is longer than 32 KiB; an answer is a few minutes of speech, give one answer at a time")
+	}
+	for _, n := range h.notes {
+		fmt.Fprintf(g.err, "grader: %s\n", n)
+	}
+	return h, nil
+}
+
+// answer is what to grade.
+func (h *heard) answer() grade.Answer { return grade.Answer{Text: h.Text, Modality: grade.Spoken} }
+
+// add puts what the transcript knows into the critique of the answer.
+func (h *heard) add(c *grade.Critique, q *rubric.Question) {
+	c.Hear(h.Transcript, time.Duration(q.ExpectSeconds)*time.Second, h.doubtful)
+}
+
+// vocabulary is the prompt that helps a recogniser with the names of a question.
+func vocabulary(q *rubric.Question) string {
+	if q == nil {
+		return ""
+	}
+	var statements []string
+	for i := range q.Points {
+		statements = append(statements, q.Points[i].Statement)
+	}
+	return speech.Vocabulary(strings.TrimSuffix(q.Bank.Title, " questions"), statements)
+}
+
+// listen has the recogniser write a recording down. The recording is not kept.
+func (g *globals) listen(ctx context.Context, name, vocabulary string, f *speechFlags) (*heard, error) {
+	client, err := f.open()
+	if err != nil {
+		return nil, err
+	}
+	audio, err := g.readFile(name, "recording", speech.MaxBytes)
+	if err != nil {
+		return nil, err
+	}
+	within, cancel := context.WithTimeout(ctx, f.config.Timeout)
+	defer cancel()
+	r, err := client.Transcribe(within, audio, vocabulary)
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case errors.Is(err, speech.ErrNotAudio), errors.Is(err, speech.ErrNoSound), errors.Is(err, speech.ErrTooLong), errors.Is(err, speech.ErrNeedsFFmpeg):
+		return nil, usagef("%s: %w", name, err)
+	case err != nil:
+		err = fmt.Errorf("transcribe %s: %w", name, err)
+		if e, ok := errors.AsType[*llm.Error](err); ok && e.Permanent() {
+			return nil, &exitError{exitUsage, err}
+		}
+		return nil, err
+	}
+	return &heard{r.Transcript, len(r.Doubts) > 0 || speech.Unsure(r.Transcript), r.Notes}, nil
+}
+
+// readTranscript reads a transcript and keeps what the candidate says. Doubts are looked for in the whole, where the
+// interviewer's words are no gaps.
+func (g *globals) readTranscript(name, speaker string) (*heard, error) {
+	data, err := g.readFile(name, "transcript", transcript.MaxBytes)
+	if err != nil {
+		return nil, err
+	}
+	whole, err := transcript.Parse(data)
+	if err != nil {
+		return nil, usagef("%s: %w", name, err)
+	}
+	t, err := whole.Candidate(speaker)
+	if err != nil {
+		return nil, usagef("%s: %w", name, err)
+	}
+	h := &heard{Transcript: t, doubtful: speech.Unsure(t)}
+	for _, d := range speech.Doubts(whole) {
+		h.doubtful = true
+		h.notes = append(h.notes, fmt.Sprintf("%s: %s; listen to the recording there", name, d))
+	}
+	return h, nil
+}
+
+// readFile reads a file, or standard input for "-", up to a limit that is checked before anything is read where it can be.
+func (g *globals) readFile(name, what string, most int64) ([]byte, error) {
+	in := g.in
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, usagef("read the %s: %s", what, reason(err))
+		}
+		defer func() { _ = f.Close() }() // read only
+		info, err := f.Stat()
+		switch {
+		case err != nil:
+			return nil, usagef("read the %s: %s", what, reason(err))
+		case info.IsDir():
+			return nil, usagef("%s is a folder; give one %s", name, what)
+		case info.Size() > most:
+			return nil, usagef("%s has %d MiB, and a %s may have %d; give one answer at a time", name, info.Size()>>20, what, most>>20)
+		}
+		in = f
+	}
+	data, err := io.ReadAll(io.LimitReader(in, most+1))
+	switch {
+	case err != nil:
+		return nil, usagef("read the %s: %s", what, reason(err))
+	case int64(len(data)) > most:
+		return nil, usagef("the %s is larger than %d MiB; give one answer at a time", what, most>>20)
+	}
+	return data, nil
+}
+
+func newTranscribe(g *globals) *cobra.Command {
+	var f speechFlags
+	var question string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "transcribe FILE",
+		Short: "Write a recording down, to be read and corrected before grading",
+		Long: `Write a recording down, to be read and corrected before grading. FILE is wav, flac, mp3 or ogg; m4a, mp4 and webm
+need ffmpeg. What the recogniser may have lost, repeated or invented is said on standard error. The JSON form keeps the
+times of words: correct its text and give the file to grade --transcript.`,
+		Example: `  grader transcribe answer.ogg --question event-loop-phases
+  grader transcribe answer.ogg --json > answer.json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return g.transcribe(c.Context(), args[0], question, asJSON, &f)
+		},
+	}
+	c.Flags().StringVar(&question, "question", "", "the question that is answered: its names help the recogniser")
+	c.Flags().BoolVar(&asJSON, "json", false, "the transcript as one JSON object, with the times of words")
+	f.add(c)
+	return c
+}
+
+func (g *globals) transcribe(ctx context.Context, name, question string, asJSON bool, f *speechFlags) error {
+	var q *rubric.Question
+	if question != "" {
+		graders, err := g.graders()
+		if err != nil {
+			return err
+		}
+		if _, q, err = graders.find(question); err != nil {
+			return err
+		}
+	}
+	h, err := g.listen(ctx, name, vocabulary(q), f)
+	if err != nil {
+		return err
+	}
+	for _, n := range h.notes {
+		fmt.Fprintf(g.err, "grader: %s\n", n)
+	}
+	if h.Text == "" {
+		return &exitError{exitUngradable, fmt.Errorf("%s: nothing is said in the recording; check the microphone and record it again", name)}
+	}
+	if asJSON {
+		line, err := wire.Marshal(wire.Transcript(h.Transcript))
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(g.out, "%s\n", line)
+		return err
+	}
+	_, err = fmt.Fprintln(g.out, h.Text)
+	return err
+}

@@ -1,0 +1,79 @@
+package wire
+
+import (
+	"math"
+	"strings"
+
+	graderv1 "github.com/vivagrader/grader/gen/grader/v1"
+	"github.com/vivagrader/grader/internal/grade"
+	"github.com/vivagrader/grader/internal/transcript"
+)
+
+// languages are the tags of languages that Whisper calls by their names.
+var languages = map[string]string{"english": "en", "german": "de", "french": "fr", "spanish": "es", "italian": "it", "portuguese": "pt",
+	"dutch": "nl", "polish": "pl", "russian": "ru", "ukrainian": "uk", "japanese": "ja", "chinese": "zh", "korean": "ko", "hindi": "hi",
+	"arabic": "ar", "turkish": "tr", "swedish": "sv"}
+
+// Transcript converts a transcript. The confidence of a segment is the recogniser's mean probability of its tokens where
+// it gives no other.
+func Transcript(t *transcript.Transcript) *graderv1.Transcript {
+	out := &graderv1.Transcript{Text: t.Text, Language: optional(language(t.Language))}
+	for i := range t.Words {
+		w := &t.Words[i]
+		start, end := milliseconds(w.Times)
+		out.Words = append(out.Words, &graderv1.Word{Text: w.Text, StartMs: start, EndMs: end, Confidence: w.Confidence, Speaker: optional(w.Speaker)})
+	}
+	for i := range t.Segments {
+		s := &t.Segments[i]
+		start, end := milliseconds(s.Times)
+		confidence := s.Confidence
+		if confidence == nil && s.Quality != nil {
+			p := math.Exp(min(s.Quality.AvgLogprob, 0))
+			confidence = &p
+		}
+		out.Segments = append(out.Segments, &graderv1.Segment{Text: s.Text, StartMs: start, EndMs: end, Confidence: confidence, Speaker: optional(s.Speaker)})
+	}
+	return out
+}
+
+func language(name string) string {
+	if tag, ok := languages[strings.ToLower(name)]; ok {
+		return tag
+	}
+	return strings.ReplaceAll(name, "_", "-")
+}
+
+func milliseconds(t transcript.Times) (start, end *int32) {
+	if !t.Known {
+		return nil, nil
+	}
+	s, e := int32(t.StartMS), int32(max(t.EndMS, t.StartMS))
+	return &s, &e
+}
+
+func delivery(d *transcript.Delivery) *graderv1.Delivery {
+	out := &graderv1.Delivery{DurationMs: int32(d.DurationMS), WordCount: int32(d.WordCount), WordsPerMinute: d.WordsPerMinute,
+		FillersPerMinute: d.FillersPerMinute, LongestPauseMs: int32(d.LongestPauseMS), LengthRatio: d.LengthRatio}
+	for _, f := range d.Fillers {
+		out.Fillers = append(out.Fillers, &graderv1.Filler{Text: f.Text, Count: int32(f.Count)})
+	}
+	return out
+}
+
+// spoken adds what Hear knows.
+func spoken(out *graderv1.Critique, c *grade.Critique) {
+	if c.Transcript != nil {
+		out.Transcript = Transcript(c.Transcript)
+	}
+	if c.Delivery != nil {
+		out.Delivery = delivery(c.Delivery)
+	}
+}
+
+func int32p(v *int) *int32 {
+	if v == nil {
+		return nil
+	}
+	n := int32(*v)
+	return &n
+}
