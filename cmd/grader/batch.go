@@ -118,7 +118,7 @@ func (g *globals) runBatch(ctx context.Context, f batchFlags, given func(flag st
 	if f.estimate {
 		return g.estimateBatch(ctx, f, graders)
 	}
-	use, j, err := f.judge.openJudge()
+	use, j, err := f.judge.openJudge(g.err)
 	if err != nil {
 		return err
 	}

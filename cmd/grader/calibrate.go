@@ -96,7 +96,7 @@ func (g *globals) calibrate(ctx context.Context, f calibrateFlags) error {
 	if err != nil {
 		return err
 	}
-	_, j, err := f.judge.openJudge()
+	use, j, err := f.judge.openJudge(g.err)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (g *globals) calibrate(ctx context.Context, f calibrateFlags) error {
 		return usagef("--rerun compares a judge with itself; configure one with --judge-url and --judge-model")
 	}
 	if j != nil {
-		if err := j.Probe(ctx); err != nil {
+		if err := f.judge.ready(ctx, g.err, use, j); err != nil {
 			return err
 		}
 	}

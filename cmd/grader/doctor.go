@@ -157,7 +157,7 @@ func diagnose(ctx context.Context, g *globals, q *rubric.Question, j *app.Judge,
 		return nil, &exitError{exitJudge, fmt.Errorf("no probe answer could be judged: %w", x.err)}
 	}
 	t := j.Client.Totals()
-	d := &diagnosis{Endpoint: cfg.URL, Model: cfg.Model, Rung: t.Rung.String(), Same: x.same, Evidence: cfg.Evidence,
+	d := &diagnosis{Endpoint: cfg.URL, Model: cfg.Model, Rung: t.Rung.String(), Same: x.same, Evidence: cfg.Evidence, Advice: []string{},
 		Replies: t.Outcomes["ok"] + t.Outcomes[llm.BadReply.String()], Valid: t.Outcomes["ok"]}
 	slices.Sort(x.latencies)
 	worst := x.latencies[len(x.latencies)-1]

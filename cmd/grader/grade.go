@@ -64,7 +64,7 @@ func (g *globals) grade(ctx context.Context, args []string, f gradeFlags, textGi
 	if f.spoken {
 		a.Modality = grade.Spoken
 	}
-	use, j, err := f.judge.openJudge()
+	use, j, err := f.judge.openJudge(g.err)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math"
 	"os"
 	"strings"
@@ -92,16 +93,26 @@ func (f judgeFlags) resolve() (judgeUse, config.Judge, error) {
 }
 
 // openJudge builds the judge that the flags ask for; nil means that keywords decide alone.
-func (f judgeFlags) openJudge() (judgeUse, *app.Judge, error) {
+func (f judgeFlags) openJudge(warn io.Writer) (judgeUse, *app.Judge, error) {
 	use, cfg, err := f.resolve()
 	if err != nil || use == judgeOff {
 		return use, nil, err
 	}
-	j, err := app.NewJudge(cfg, nil)
+	j, err := app.NewJudge(cfg, warnings(warn))
 	if err != nil {
 		return use, nil, &exitError{exitUsage, err}
 	}
 	return use, j, nil
+}
+
+// warnings is a logger for what a user of the command has to know: a cache that cannot be written, and the like.
+func warnings(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}}))
 }
 
 // ready asks the endpoint once, before many answers are sent. Settings that cannot work are bad usage. An endpoint that

@@ -132,6 +132,9 @@ func parseAddress(raw string) (address, error) {
 	at := address{host: u.Host, apiVersion: u.Query().Get("api-version")}
 	u.Path = strings.TrimSuffix(strings.TrimRight(u.Path, "/"), "/chat/completions")
 	if at.apiVersion != "" {
+		if len(u.Query()) > 1 { // a key in the query would reach receipts
+			return bad("the endpoint's URL may hold api-version and nothing else behind the ?: give the key on its own")
+		}
 		u.Path, _, _ = strings.Cut(u.Path, "/openai")
 	} else if u.RawQuery != "" {
 		return bad("the endpoint's URL holds a query: give it without everything from the ? on")

@@ -159,7 +159,7 @@ var notOnTheWire = map[string]bool{
 	"Bank.CappedKinds": true, "Bank.Aliases": true, "Bank.Sets": true, "Bank.Terms": true,
 	"Transcript.DurationMS": true, "Transcript.Format": true, "Word.Start": true, "Word.End": true, "Segment.Start": true, "Segment.End": true,
 	"Segment.Quality": true,
-	"Habit.Stages": true, "Habit.Categories": true, "Habit.Questions": true, "Habit.Present": true, "Habit.Cleared": true,
+	"Habit.Stages":    true, "Habit.Categories": true, "Habit.Questions": true, "Habit.Present": true, "Habit.Cleared": true,
 }
 
 func full(t *testing.T) (*grade.Critique, []string) {
