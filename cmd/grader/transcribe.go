@@ -96,11 +96,16 @@ func vocabulary(q *rubric.Question) string {
 	if q == nil {
 		return ""
 	}
-	var statements []string
+	texts, known := []string{q.Prompt}, map[string]bool{}
 	for i := range q.Points {
-		statements = append(statements, q.Points[i].Statement)
+		texts = append(append(texts, q.Points[i].Statement), q.Points[i].Accept...)
 	}
-	return speech.Vocabulary(strings.TrimSuffix(q.Bank.Title, " questions"), statements)
+	for _, a := range q.Bank.Aliases {
+		if !strings.Contains(a.Means, " ") { // a name that is misheard
+			known[strings.ToLower(a.Means)] = true
+		}
+	}
+	return speech.Vocabulary(strings.TrimSuffix(q.Bank.Title, " questions"), texts, known)
 }
 
 // listen has the recogniser write a recording down. The recording is not kept.

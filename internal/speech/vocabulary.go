@@ -15,18 +15,18 @@ const (
 
 var nameToken = regexp.MustCompile(`-{0,2}[\p{L}_][\p{L}\p{N}_.+-]*`)
 
-// Vocabulary is the prompt that helps a recogniser to spell: the names in the statements, in their order, as a plain
-// list ("Node.js interview: libuv, setTimeout."). A list repairs more spellings than a sentence does (docs/speech.md).
-// It is empty when there are no names.
-func Vocabulary(topic string, statements []string) string {
+// Vocabulary is the prompt that helps a recogniser to spell: the names in the texts, in their order, as a plain list
+// ("Node.js interview: libuv, setTimeout."). A list repairs more spellings than a sentence does (docs/speech.md). A name
+// is spelled as no word of the language is, or is among the known ones, in lower case. Without names it is empty.
+func Vocabulary(topic string, texts []string, known map[string]bool) string {
 	var names []string
-	for _, s := range statements {
+	for _, s := range texts {
 		start := true // of a sentence, where any word has a capital
 		for _, at := range nameToken.FindAllStringIndex(s, -1) {
-			word := strings.TrimRight(s[at[0]:at[1]], ".-+")
+			word := head(strings.TrimRight(s[at[0]:at[1]], ".-+"))
 			first := start || at[0] > 0 && strings.ContainsAny(s[at[0]-1:at[0]], `'"(`)
 			start = strings.HasSuffix(s[at[0]:at[1]], ".") || at[1] < len(s) && strings.ContainsAny(s[at[1]:at[1]+1], ":?!")
-			if name(word, first) && !slices.Contains(names, word) && len([]rune(word)) <= maxNameRunes {
+			if (name(word, first) && !slices.Contains(units, word) || known[strings.ToLower(word)]) && !slices.Contains(names, word) && len([]rune(word)) <= maxNameRunes {
 				names = append(names, word)
 			}
 		}
@@ -37,8 +37,20 @@ func Vocabulary(topic string, statements []string) string {
 	return topic + ": " + strings.Join(names[:min(len(names), vocabularyNames)], ", ") + "."
 }
 
-// name reports whether a word is spelled as no word of the language is: capitals or digits inside, a dot, a dash
-// before, underscores; or with a capital where no sentence begins.
+// units are spelled like names and need no help.
+var units = []string{"KB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "II", "III"}
+
+// head is the name in a compound such as CPU-bound.
+func head(word string) string {
+	before, after, ok := strings.Cut(strings.TrimLeft(word, "-"), "-")
+	if ok && !strings.HasPrefix(word, "-") && name(before, true) && strings.ToLower(after) == after {
+		return before
+	}
+	return word
+}
+
+// name reports whether a word is spelled as no word of the language is: capitals or digits inside, a dot, dashes
+// before it, underscores; or with a capital where no sentence begins.
 func name(word string, first bool) bool {
 	letters := 0
 	for i, r := range word {
