@@ -49,7 +49,6 @@ func (f *spokenFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.transcript, "transcript", "", "the answer as a transcript: VTT, SRT, labelled text, or a recogniser's JSON (- is standard input)")
 	c.Flags().StringVar(&f.speaker, "speaker", "", "who of the speakers in the transcript is the candidate")
 	f.speech.add(c)
-	c.MarkFlagsMutuallyExclusive("audio", "transcript")
 }
 
 // given reports whether the answer is a recording or a transcript.
@@ -66,9 +65,12 @@ type heard struct {
 func (g *globals) hear(ctx context.Context, q *rubric.Question, f *spokenFlags) (*heard, error) {
 	var h *heard
 	var err error
-	if f.audio != "" {
+	switch {
+	case f.audio != "" && (f.transcript != "" || f.speaker != ""):
+		return nil, usagef("give the answer once: --audio, or --transcript and its --speaker")
+	case f.audio != "":
 		h, err = g.listen(ctx, f.audio, vocabulary(q), &f.speech)
-	} else {
+	default:
 		h, err = g.readTranscript(f.transcript, f.speaker)
 	}
 	if err != nil {

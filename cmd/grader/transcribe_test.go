@@ -155,6 +155,8 @@ func TestHearATranscript(t *testing.T) {
 
 	_, _, _, err = heardCritique(t, &spokenFlags{transcript: file(t, "a.txt", "Ann: Tea?\nBo: Boiling water.\nAnn: Oh.")})
 	require.ErrorContains(t, err, "say who is the candidate with --speaker")
+	_, _, _, err = heardCritique(t, &spokenFlags{transcript: "a.txt", audio: "a.wav"})
+	require.ErrorContains(t, err, "give the answer once")
 	_, c, _, err = heardCritique(t, &spokenFlags{transcript: file(t, "a.txt", "Ann: Tea?\nBo: I pour boiling water over it.\nAnn: Oh."), speaker: "Bo"})
 	require.NoError(t, err)
 	require.Equal(t, "I pour boiling water over it.", c.Transcript.Text)

@@ -188,6 +188,8 @@ func TestTranscript(t *testing.T) {
 		Answer: &graderv1.Answer{Content: &graderv1.Answer_Transcript{Transcript: &graderv1.Transcript{Words: words}}}})
 	require.NoError(t, err)
 	require.Equal(t, strong, res.Critique.Transcript.Text)
+	require.Len(t, res.Critique.Transcript.Words, len(words))
+	require.Nil(t, res.Critique.Delivery, "too short to tell")
 	found := false
 	for _, p := range res.Critique.Points {
 		for _, e := range p.Evidence {
@@ -201,6 +203,10 @@ func TestTranscript(t *testing.T) {
 	r := st.do(t, "POST", "/v1/questions/event-loop-phases:grade", `{"answer":{"audio":{"content":"AAAA"}}}`)
 	require.Equal(t, 400, r.status)
 	require.Equal(t, "SPEECH_NOT_CONFIGURED", r.error(t).Details[0].Reason)
+
+	r = st.do(t, "POST", "/v1/questions/event-loop-phases:grade", `{"answer":{"transcript":{"words":[{"text":"boil","startMs":90000,"endMs":91000},{"text":"it","startMs":1000,"endMs":2000}]}}}`)
+	require.Equal(t, 400, r.status)
+	require.Equal(t, "answer.transcript", r.error(t).Details[1].FieldViolations[0].Field)
 
 	long := `{"answer":{"transcript":{"words":[` + strings.TrimSuffix(strings.Repeat(`{"text":"`+strings.Repeat("a", 190)+`"},`, 200), ",") + `]}}}`
 	r = st.do(t, "POST", "/v1/questions/event-loop-phases:grade", long)

@@ -8,6 +8,9 @@ import (
 
 	graderv1 "github.com/vivagrader/grader/gen/grader/v1"
 	"github.com/vivagrader/grader/internal/grade"
+	"github.com/vivagrader/grader/internal/rubric"
+	"github.com/vivagrader/grader/internal/speech"
+	"github.com/vivagrader/grader/internal/transcript"
 	"github.com/vivagrader/grader/internal/wire"
 )
 
@@ -23,10 +26,10 @@ type gradeRequest interface {
 // job is a request to grade, with everything about it decided.
 type job struct {
 	grader     *grade.Grader
-	question   string
+	question   *rubric.Question
 	answer     grade.Answer
-	transcript *graderv1.Transcript
-	judged     *grade.Judged // nil: by keywords
+	transcript *transcript.Transcript // nil for text
+	judged     *grade.Judged          // nil: by keywords
 	required   bool
 	detail     graderv1.Detail_Value
 }
@@ -44,22 +47,25 @@ func (s *service) job(ctx context.Context, req gradeRequest) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &job{grader: g, question: q.ID, detail: detail, transcript: req.GetAnswer().GetTranscript()}
-	if j.answer, err = readAnswer(req.GetAnswer()); err != nil {
+	j := &job{grader: g, question: q, detail: detail}
+	if j.answer, j.transcript, err = readAnswer(req.GetAnswer()); err != nil {
 		return nil, err
 	}
 	return j, s.chooseJudge(j, req.GetJudge(), who)
 }
 
-func readAnswer(a *graderv1.Answer) (grade.Answer, error) {
+func readAnswer(a *graderv1.Answer) (grade.Answer, *transcript.Transcript, error) {
 	if a.GetAudio() != nil {
-		return grade.Answer{}, refuse(reasonSpeechUnset, "no recogniser is configured; send text or a transcript")
+		return grade.Answer{}, nil, refuse(reasonSpeechUnset, "no recogniser is configured; send text or a transcript")
 	}
-	out := wire.Answer(a)
-	if len(out.Text) > grade.MaxTextBytes {
-		return out, badField(reasonInvalidField, "answer.transcript", fmt.Sprintf("the words together must be at most %d bytes", grade.MaxTextBytes))
+	out, t, err := wire.Answer(a)
+	switch {
+	case err != nil:
+		return out, nil, badField(reasonInvalidField, "answer.transcript", err.Error())
+	case len(out.Text) > grade.MaxTextBytes:
+		return out, nil, badField(reasonInvalidField, "answer.transcript", fmt.Sprintf("the words together must be at most %d bytes", grade.MaxTextBytes))
 	}
-	return out, nil
+	return out, t, nil
 }
 
 func (s *service) chooseJudge(j *job, use graderv1.JudgeUse_Value, who *caller) error {
@@ -92,8 +98,11 @@ func (c *caller) detail(want graderv1.Detail_Value) (graderv1.Detail_Value, erro
 // keywords grades without a judge.
 func (j *job) keywords() (*grade.Critique, error) {
 	start := time.Now()
-	c, err := j.grader.Grade(j.question, j.answer)
-	return timed(c, start), err
+	c, err := j.grader.Grade(j.question.ID, j.answer)
+	if err != nil {
+		return nil, err
+	}
+	return j.finish(c, start), nil
 }
 
 // grade grades as the request wants it.
@@ -102,14 +111,14 @@ func (j *job) grade(ctx context.Context) (*grade.Critique, error) {
 		return j.keywords()
 	}
 	start := time.Now()
-	c, err := j.grader.GradeJudged(ctx, j.question, j.answer, *j.judged)
+	c, err := j.grader.GradeJudged(ctx, j.question.ID, j.answer, *j.judged)
 	if err != nil {
 		return nil, err
 	}
 	if j.required && c.State == grade.Degraded {
 		return nil, j.failed(c)
 	}
-	return timed(c, start), nil
+	return j.finish(c, start), nil
 }
 
 // failed is the error for a degraded critique where the judge is required. The judge's reason is the last one.
@@ -121,15 +130,17 @@ func (j *job) failed(c *grade.Critique) error {
 	return e
 }
 
-func timed(c *grade.Critique, start time.Time) *grade.Critique {
-	if c != nil {
-		c.Timing.TotalMillis = float64(time.Since(start).Microseconds()) / 1000
-		c.Timing.KeywordMillis = math.Round(max(0, c.Timing.TotalMillis-c.Timing.JudgeMillis)*1000) / 1000
+// finish adds what the transcript knows, and the time that it took.
+func (j *job) finish(c *grade.Critique, start time.Time) *grade.Critique {
+	if j.transcript != nil {
+		c.Hear(j.transcript, time.Duration(j.question.ExpectSeconds)*time.Second, speech.Unsure(j.transcript))
 	}
+	c.Timing.TotalMillis = float64(time.Since(start).Microseconds()) / 1000
+	c.Timing.KeywordMillis = math.Round(max(0, c.Timing.TotalMillis-c.Timing.JudgeMillis)*1000) / 1000
 	return c
 }
 
 // critique converts a critique at the level of detail that the caller gets.
 func (j *job) critique(c *grade.Critique) *graderv1.Critique {
-	return wire.Reduce(wire.WithTranscript(wire.Critique(c), j.transcript), j.detail)
+	return wire.Reduce(wire.Critique(c), j.detail)
 }

@@ -98,5 +98,5 @@ func (d *doer) unreachable(req *http.Request, err error) error {
 	if len(d.key) > 0 {
 		text = strings.ReplaceAll(text, string(d.key), "<key>")
 	}
-	return &llm.Error{Kind: llm.Unavailable, Message: "cannot reach the recogniser at " + req.URL.Host + ": " + oneLine(text), Err: err}
+	return &llm.Error{Kind: llm.Unavailable, Message: "cannot reach the recogniser at " + req.URL.Host + ": " + oneLine(text) + ": check that it runs and that --speech-url is right", Err: err}
 }

@@ -221,6 +221,9 @@ func (t *Transcript) Only(keep func(speaker string) bool) (*Transcript, error) {
 	var words []Word
 	for _, s := range t.Segments {
 		if keep(s.Speaker) {
+			if said := t.Text[s.Start:s.End]; said != "" && string(fold(said).runes) != string(fold(s.Text).runes) {
+				s.Text = said // corrected by hand
+			}
 			segments = append(segments, s)
 		}
 	}

@@ -201,6 +201,19 @@ func TestCandidateKeepsTimes(t *testing.T) {
 	}
 }
 
+func TestCandidateKeepsCorrections(t *testing.T) {
+	t.Parallel()
+	tr, err := Parse([]byte(`{"text":"Why? Because process.nextTick runs first.","segments":[{"text":"Why?","startMs":0,"endMs":500,"speaker":"Interviewer"},
+{"text":"Because next stick runs first.","startMs":1000,"endMs":3000,"speaker":"Candidate"}],"words":[{"text":"Why","startMs":0,"endMs":500},
+{"text":"Because","startMs":1000,"endMs":1400},{"text":"next","startMs":1400,"endMs":1700},{"text":"stick","startMs":1700,"endMs":2000},{"text":"runs","startMs":2000,"endMs":2500},{"text":"first","startMs":2500,"endMs":3000}]}`))
+	require.NoError(t, err)
+	got, err := tr.Candidate("")
+	require.NoError(t, err)
+	require.Equal(t, "Because process.nextTick runs first", got.Text)
+	require.Equal(t, Times{2000, 3000, true}, got.TimesAt(25, len(got.Text)))
+	whole(t, got)
+}
+
 func TestStoredTranscripts(t *testing.T) {
 	t.Parallel()
 	f, err := os.Open("../speech/testdata/transcripts.jsonl.gz")
