@@ -73,8 +73,9 @@ func (m *mutant) right(d grade.Decision) bool {
 		return d != grade.Met
 	case mutate.NameSpoken, mutate.Attack:
 		return d == grade.Met
+	default:
+		return d.Credit() == 0
 	}
-	return d.Credit() == 0
 }
 
 // mutationRows grades all mutants and counts by kind.

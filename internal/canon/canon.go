@@ -171,6 +171,7 @@ func (t *Text) cutSentences() {
 				pos += sentenceSteps
 			case BreakParagraph:
 				pos += paragraphSteps
+			default:
 			}
 		}
 		for i := sent.First; i < sent.Last; i++ {

@@ -107,19 +107,20 @@ func (l *Lexicon) Prepare(pattern string) {
 
 func (l *Lexicon) learnSplits(tokens []raw) {
 	for i := range tokens {
-		joined := tokens[i].text
+		var joined strings.Builder
+		joined.WriteString(tokens[i].text)
 		for j := i + 1; j < len(tokens) && j < i+4; j++ {
 			if tokens[j].isNum || tokens[i].isNum || !tokens[j].glued && (len(tokens[j].text) < 2 || tokens[j].is(isFree)) {
 				break
 			}
-			joined += tokens[j].text
-			if len(joined) >= 5 {
-				if _, ok := l.splits[joined]; !ok {
+			joined.WriteString(tokens[j].text)
+			if len(joined.String()) >= 5 {
+				if _, ok := l.splits[joined.String()]; !ok {
 					parts := make([]string, 0, j-i+1)
 					for _, t := range tokens[i : j+1] {
 						parts = append(parts, t.text)
 					}
-					l.splits[joined] = parts
+					l.splits[joined.String()] = parts
 				}
 			}
 		}

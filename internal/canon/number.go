@@ -131,6 +131,7 @@ func scaleLike(v float64, t raw) Number {
 				break
 			}
 		}
+	default:
 	}
 	return Number{Value: v * factor, Unit: t.num.Unit}
 }
@@ -161,13 +162,14 @@ func numberAt(in []raw, i int) (v float64, unit Unit, kilo bool, next int, ok bo
 	}
 	if adjacent(i) && unit == UnitNone && in[i].text == "point" && adjacent(i+1) {
 		if in[i+1].is(isNumberWord) && in[i+1].small < 10 {
-			digits := "0."
+			var digits strings.Builder
+			digits.WriteString("0.")
 			i++
 			for adjacent(i) && in[i].is(isNumberWord) {
-				digits += strconv.Itoa(int(in[i].small))
+				digits.WriteString(strconv.Itoa(int(in[i].small)))
 				i++
 			}
-			f, _ := strconv.ParseFloat(digits, 64)
+			f, _ := strconv.ParseFloat(digits.String(), 64)
 			v += f
 		} else if in[i+1].isNum {
 			f, err := strconv.ParseFloat("0."+in[i+1].text, 64)

@@ -7,7 +7,7 @@ import (
 
 func set(words string) map[string]bool {
 	m := map[string]bool{}
-	for _, w := range strings.Fields(words) {
+	for w := range strings.FieldsSeq(words) {
 		m[w] = true
 	}
 	return m
@@ -94,7 +94,7 @@ func (l *Lexicon) expandContractions(in []raw) []raw {
 	}
 	out := slices.Grow(in, more)[:len(in)+more]
 	k := len(out)
-	for i := len(in) - 1; i >= 0; i-- {
+	for i := range slices.Backward(in) {
 		t := out[i]
 		first, second := t.first, t.second
 		if t.is(isContraction) && second != "" {

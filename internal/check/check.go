@@ -229,7 +229,7 @@ func (r *Reading) point(i int) Finding {
 		res := r.assess(p.node)
 		switch res.status {
 		case Affirmed:
-			hits += 1
+			hits++
 			f.Support = append(f.Support, evidence(p.name, res.best)...)
 			if res.level == Partial {
 				f.Level = Partial // e.g. three of five phases: never more than partial
@@ -369,6 +369,7 @@ func (r *Reading) assessAs(n node, firm bool) assessed {
 				s = Reversed
 			case Denied:
 				s = Affirmed
+			default: // what is not claimed has no direction
 			}
 		}
 		switch {

@@ -93,7 +93,7 @@ func (f found) keep(r *Reading) []match {
 		f[low] = m
 	}
 	r.slab = r.slab[:len(r.slab)+len(f)]
-	return f[:len(f):len(f)]
+	return slices.Clip(f)
 }
 
 const slabSize = 1024

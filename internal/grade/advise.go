@@ -105,6 +105,7 @@ func summary(c *Critique) string {
 			if wrong == nil || p.Weight > wrong.Weight {
 				wrong = p
 			}
+		default:
 		}
 	}
 	var b strings.Builder

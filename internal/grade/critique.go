@@ -83,8 +83,9 @@ func (d Decision) Credit() float64 {
 		return 1
 	case PartlyMet:
 		return 0.5
+	default:
+		return 0
 	}
-	return 0
 }
 
 // Decider says which witness a decision rests on.

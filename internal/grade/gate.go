@@ -1,6 +1,7 @@
 package grade
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -119,12 +120,7 @@ func (g *gate) judge(q *rubric.Question, asked func() promptWords, r *check.Read
 
 func opener(s string) bool {
 	s = strings.ToLower(strings.Trim(s, " \n\t.:;,!-*#"))
-	for _, o := range openers {
-		if s == o {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(openers, s)
 }
 
 func latin(s string) bool {

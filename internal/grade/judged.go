@@ -81,6 +81,7 @@ func failure(err error) Reason {
 		return ReasonJudgeReplyInvalid
 	case llm.BudgetSpent:
 		return ReasonJudgeBudgetSpent
+	default:
+		return ReasonJudgeUnavailable
 	}
-	return ReasonJudgeUnavailable
 }

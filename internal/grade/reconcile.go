@@ -202,6 +202,7 @@ func (w *writer) misconception(m *rubric.Misconception, i int, a check.Assertion
 		res.Decision, res.Evidence = Asserted, w.evidence(w.reading.MisconceptionEvidence(i))
 	case check.Denied, check.Hedged, check.Reversed:
 		res.Decision, res.Evidence = Rejected, w.evidence(a.Evidence)
+	default:
 	}
 	if v != nil && !v.Unverified {
 		switch v.Verdict {

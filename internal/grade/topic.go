@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/vivagrader/grader/internal/canon"
 	"github.com/vivagrader/grader/internal/rubric"
@@ -32,11 +33,12 @@ func newTopics(b *rubric.Bank) *topics {
 		if err != nil {
 			continue
 		}
-		text := q.Title + ". " + q.Prompt
+		var text strings.Builder
+		text.WriteString(q.Title + ". " + q.Prompt)
 		for i := range q.Points {
-			text += "\n" + q.Points[i].Statement
+			text.WriteString("\n" + q.Points[i].Statement)
 		}
-		stems := t.stems(text)
+		stems := t.stems(text.String())
 		for s := range stems {
 			t.weight[s]++
 		}

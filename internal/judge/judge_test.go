@@ -92,7 +92,7 @@ func TestMessagesFollowTheProtocol(t *testing.T) {
 	require.Equal(t, []string{"system", "user"}, []string{m[0].Role, m[1].Role})
 	lines := strings.Split(m[1].Content, "\n")
 	require.Len(t, lines, 4)
-	require.Equal(t, `{"protocol":"grader.judge/1","question":{"id":"loop","prompt":"What <is> the loop?"},"points":[{"id":"one","kind":"mechanism","statement":"It turns.","accept":[]},{"id":"two","kind":"number","statement":"It has 4 threads.","accept":["four"]}],"misconceptions":[{"id":"wrong","statement":"It is square."}],"habits":[]}`, lines[0])
+	require.JSONEq(t, `{"protocol":"grader.judge/1","question":{"id":"loop","prompt":"What <is> the loop?"},"points":[{"id":"one","kind":"mechanism","statement":"It turns.","accept":[]},{"id":"two","kind":"number","statement":"It has 4 threads.","accept":["four"]}],"misconceptions":[{"id":"wrong","statement":"It is square."}],"habits":[]}`, lines[0])
 	var a struct {
 		Answer struct{ Modality, Text string }
 		Nonce  string

@@ -120,7 +120,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 		return
 	}
-	time.Sleep(s.options.Delay)
+	select {
+	case <-time.After(s.options.Delay):
+	case <-r.Context().Done():
+		return
+	}
 	if s.options.PlainText && len(req.ResponseFormat) > 0 && !strings.Contains(string(req.ResponseFormat), `"text"`) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(http.StatusBadRequest)
@@ -182,9 +186,10 @@ func (s *Server) reply(req chatRequest, incomplete bool) string {
 	if json.Unmarshal([]byte(lines[0]), &q) != nil || len(lines) < 3 || json.Unmarshal([]byte(lines[2]), &a) != nil {
 		return "this is not the protocol"
 	}
-	text := a.Answer.Text
+	var text strings.Builder
+	text.WriteString(a.Answer.Text)
 	for _, sent := range a.Answer.Sentences {
-		text += sent.Text + " "
+		text.WriteString(sent.Text + " ")
 	}
 	var only []string
 	if last := req.Messages[len(req.Messages)-1]; len(req.Messages) > 2 {
@@ -195,16 +200,16 @@ func (s *Server) reply(req chatRequest, incomplete bool) string {
 			only = again.Reask
 		}
 	}
-	l := s.find(q.Question.ID, text)
+	l := s.find(q.Question.ID, text.String())
 	out := map[string][]entry{"points": {}, "misconceptions": {}, "habits": {}}
 	for i, p := range q.Points {
-		s.decide(out, "points", p.ID, l.Points[p.ID], "missed", l, text, a, only, incomplete && i%3 == 1, q.Evidence)
+		s.decide(out, "points", p.ID, l.Points[p.ID], "missed", l, text.String(), a, only, incomplete && i%3 == 1, q.Evidence)
 	}
 	for _, m := range q.Misconceptions {
-		s.decide(out, "misconceptions", m.ID, l.Misconceptions[m.ID], "absent", l, text, a, only, false, q.Evidence)
+		s.decide(out, "misconceptions", m.ID, l.Misconceptions[m.ID], "absent", l, text.String(), a, only, false, q.Evidence)
 	}
 	for _, h := range q.Habits {
-		s.decide(out, "habits", h.ID, l.Habits[h.ID], "absent", l, text, a, only, false, q.Evidence)
+		s.decide(out, "habits", h.ID, l.Habits[h.ID], "absent", l, text.String(), a, only, false, q.Evidence)
 	}
 	b, _ := json.Marshal(out)
 	if s.options.PlainText {

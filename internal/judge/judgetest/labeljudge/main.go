@@ -8,7 +8,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"flag"
-	"log"
+	"log/slog"
 	"net/http"
 	"os"
 	"time"
@@ -33,7 +33,7 @@ func main() {
 	known := map[string]*judgetest.Labels{}
 	for _, file := range []string{*answers, *labels} {
 		if err := merge(file, known); err != nil {
-			log.Fatal(err)
+			fail(err)
 		}
 	}
 	list := make([]judgetest.Labels, 0, len(known))
@@ -41,8 +41,13 @@ func main() {
 		list = append(list, *l)
 	}
 	srv := &http.Server{Addr: *addr, Handler: judgetest.New(list, o), ReadHeaderTimeout: 5 * time.Second}
-	log.Printf("label judge with %d answers on %s", len(list), *addr)
-	log.Fatal(srv.ListenAndServe())
+	slog.Info("label judge", "answers", len(list), "addr", *addr)
+	fail(srv.ListenAndServe())
+}
+
+func fail(err error) {
+	slog.Error("label judge", "error", err)
+	os.Exit(1)
 }
 
 // merge reads lines with an id into the labels known so far.
@@ -51,7 +56,7 @@ func merge(file string, known map[string]*judgetest.Labels) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	s := bufio.NewScanner(f)
 	s.Buffer(nil, 4<<20)
 	for s.Scan() {
