@@ -15,7 +15,6 @@ const topicCandidates = 3
 
 // topics tells which questions a text may be about, by the words that few questions have.
 type topics struct {
-	lexicon   *canon.Lexicon
 	questions []topic
 	weight    map[string]int // of a stem: its inverse document frequency among the questions, in thousandths
 }
@@ -27,7 +26,8 @@ type topic struct {
 
 // newTopics reads the prompts and statements of all questions; those that do not load are left out.
 func newTopics(b *rubric.Bank) *topics {
-	t := &topics{lexicon: canon.NewLexicon(nil), weight: map[string]int{}}
+	lexicon := canon.NewLexicon(nil)
+	t := &topics{weight: map[string]int{}}
 	for _, id := range b.IDs() {
 		q, err := b.Question(id)
 		if err != nil {
@@ -38,11 +38,11 @@ func newTopics(b *rubric.Bank) *topics {
 		for i := range q.Points {
 			text.WriteString("\n" + q.Points[i].Statement)
 		}
-		stems := t.stems(text.String())
-		for s := range stems {
+		words := stems(canon.Read(text.String(), lexicon))
+		for s := range words {
 			t.weight[s]++
 		}
-		t.questions = append(t.questions, topic{id, stems})
+		t.questions = append(t.questions, topic{id, words})
 	}
 	for s, df := range t.weight {
 		t.weight[s] = int(1000 * math.Log(float64(len(t.questions)+1)/float64(df)))
@@ -50,9 +50,8 @@ func newTopics(b *rubric.Bank) *topics {
 	return t
 }
 
-func (t *topics) stems(text string) map[string]bool {
+func stems(r *canon.Text) map[string]bool {
 	stems := map[string]bool{}
-	r := canon.Read(text, t.lexicon)
 	for i := range r.Tokens {
 		if !r.Tokens[i].Func {
 			stems[r.Tokens[i].Stem] = true
@@ -61,25 +60,32 @@ func (t *topics) stems(text string) map[string]bool {
 	return stems
 }
 
-// nearest lists the questions other than own that share most with the text.
-func (t *topics) nearest(text, own string) []string {
-	words := t.stems(text)
+// nearest lists the questions that share more with the text than its own one does, those that share most first.
+func (t *topics) nearest(text *canon.Text, own string) []string {
+	words := stems(text)
 	type scored struct {
 		id    string
 		score int
 	}
 	var all []scored
-	for _, q := range t.questions {
-		if q.id == own {
-			continue
-		}
-		s := scored{id: q.id}
+	shared := func(q *topic) (score int) {
 		for w := range words {
 			if q.stems[w] {
-				s.score += t.weight[w]
+				score += t.weight[w]
 			}
 		}
-		all = append(all, s)
+		return score
+	}
+	floor := 0
+	for i := range t.questions {
+		if t.questions[i].id == own {
+			floor = shared(&t.questions[i])
+		}
+	}
+	for i := range t.questions {
+		if s := shared(&t.questions[i]); s > floor {
+			all = append(all, scored{t.questions[i].id, s})
+		}
 	}
 	slices.SortFunc(all, func(a, b scored) int { return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.id, b.id)) })
 	var out []string
@@ -95,7 +101,7 @@ func (d *draft) offTopic() bool {
 	if d.gate.words < offTopicWords || d.gate.words > offTopicWordsMax || earned(d.q, d.reading) > offTopicEarned {
 		return false
 	}
-	for _, id := range d.grader.topics().nearest(d.gate.masked, d.q.ID) {
+	for _, id := range d.grader.topics().nearest(d.reading.Text, d.q.ID) {
 		o, p, err := d.grader.Question(id)
 		if err != nil {
 			continue
