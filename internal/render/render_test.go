@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -16,6 +17,7 @@ import (
 	"github.com/vivagrader/grader/internal/grade"
 	"github.com/vivagrader/grader/internal/render"
 	"github.com/vivagrader/grader/internal/rubric"
+	"github.com/vivagrader/grader/internal/transcript"
 )
 
 var update = flag.Bool("update", false, "write golden files")
@@ -115,4 +117,28 @@ func (failing) Write([]byte) (int, error) { return 0, errors.New("disk full") }
 func TestWriteErrorComesBack(t *testing.T) {
 	t.Parallel()
 	require.EqualError(t, render.Critique(failing{}, &grade.Critique{State: grade.Ungradable}, render.Options{}), "disk full")
+}
+
+func TestSpoken(t *testing.T) {
+	t.Parallel()
+	at := 72_000
+	tr, err := transcript.New("um we fire it um in a kiln", nil, spokenWords("um we fire it um in a kiln"))
+	require.NoError(t, err)
+	c := &grade.Critique{State: grade.Graded, Mode: grade.ModeKeywords, Score: &grade.Score{Band: "weak"},
+		Points: []grade.PointResult{{ID: "fire", Weight: 1, Statement: "It is fired.", Decision: grade.Met, Credit: 1,
+			Evidence: []grade.Evidence{{Quote: "we fire it", StartMS: &at, EndMS: &at}}}},
+	}
+	c.Hear(tr, 40*time.Second, true)
+	var out bytes.Buffer
+	require.NoError(t, render.Critique(&out, c, render.Options{Title: "Round pots"}))
+	golden(t, "spoken.txt", out.Bytes())
+}
+
+// spokenWords are a second each.
+func spokenWords(text string) []transcript.Word {
+	var out []transcript.Word
+	for i, w := range strings.Fields(text) {
+		out = append(out, transcript.Word{Text: w, Times: transcript.Times{StartMS: 1000 * i, EndMS: 1000*i + 900, Known: true}})
+	}
+	return out
 }
