@@ -21,6 +21,7 @@ type gradeFlags struct {
 	modelAnswer bool
 	json        bool
 	judge       judgeFlags
+	voice       spokenFlags
 }
 
 func newGrade(g *globals) *cobra.Command {
@@ -44,6 +45,7 @@ terminal without any of these you are asked for it.`,
 	c.Flags().BoolVar(&f.modelAnswer, "model-answer", false, "print a model answer after the critique")
 	c.Flags().BoolVar(&f.json, "json", false, "the critique as one JSON object")
 	f.judge.add(c)
+	f.voice.add(c)
 	return c
 }
 
@@ -56,13 +58,24 @@ func (g *globals) grade(ctx context.Context, args []string, f gradeFlags, textGi
 	if err != nil {
 		return err
 	}
-	text, err := g.answerText(args[1:], f.text, textGiven, q.Prompt+"\n\nType your answer")
-	if err != nil {
-		return err
-	}
-	a := grade.Answer{Text: text, Modality: grade.Typed}
-	if f.spoken {
-		a.Modality = grade.Spoken
+	var a grade.Answer
+	var voice *heard
+	switch {
+	case f.voice.given() && (textGiven || len(args) > 1):
+		return usagef("give the answer once: --text, a file, --audio or --transcript")
+	case f.voice.given():
+		if voice, err = g.hear(ctx, q, &f.voice); err != nil {
+			return err
+		}
+		a = voice.answer()
+	default:
+		if a.Text, err = g.answerText(args[1:], f.text, textGiven, q.Prompt+"\n\nType your answer"); err != nil {
+			return err
+		}
+		a.Modality = grade.Typed
+		if f.spoken {
+			a.Modality = grade.Spoken
+		}
 	}
 	use, j, err := f.judge.openJudge(g.err)
 	if err != nil {
@@ -72,7 +85,10 @@ func (g *globals) grade(ctx context.Context, args []string, f gradeFlags, textGi
 	if err != nil {
 		return err
 	}
-	if err := g.printCritique(c, q.Title, q.ModelAnswer, text, f); err != nil {
+	if voice != nil {
+		voice.add(c, q)
+	}
+	if err := g.printCritique(c, q.Title, q.ModelAnswer, a.Text, f); err != nil {
 		return err
 	}
 	if c.State == grade.Ungradable {
