@@ -145,7 +145,7 @@ func (t *Text) Quote(first, last int) Span {
 }
 
 // startsThought are the words before which a long unpunctuated stretch is cut.
-var startsThought = set("so but and also because then um well okay ok or if when which")
+var startsThought = WordSet("so but and also because then um well okay ok or if when which")
 
 const (
 	softSentenceMin = 12 // tokens before a soft cut is looked for

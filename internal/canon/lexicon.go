@@ -242,7 +242,7 @@ next:
 }
 
 // standsAlone are the words that are no part of a compound: "no body" is not nobody.
-var standsAlone = set("no not any some every the an")
+var standsAlone = WordSet("no not any some every the an")
 
 // joinCompounds writes compounds the way the patterns do: "time out" as timeout, "nexttick" as next tick. It appends to
 // out.

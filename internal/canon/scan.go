@@ -45,7 +45,7 @@ func wordRune(r rune) bool {
 }
 
 // abbreviations end with a full stop that ends no sentence.
-var abbreviations = set("eg ie etc vs cf approx e g")
+var abbreviations = WordSet("eg ie etc vs cf approx e g")
 
 // scan cuts the text into folded words, identifiers into their parts. It appends them to tokens.
 func (l *Lexicon) scan(tokens []raw, s string) (_ []raw, hidden int) {

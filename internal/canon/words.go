@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-func set(words string) map[string]bool {
+// WordSet returns the words of a list, written with blanks between them.
+func WordSet(words string) map[string]bool {
 	m := map[string]bool{}
 	for w := range strings.FieldsSeq(words) {
 		m[w] = true
@@ -15,12 +16,12 @@ func set(words string) map[string]bool {
 
 var (
 	// freeWords carry no claim of their own: a phrase skips them.
-	freeWords = set(`a an the this that these those its it's your our my their his her some any very really just simply actually
+	freeWords = WordSet(`a an the this that these those its it's your our my their his her some any very really just simply actually
 		basically essentially literally quite pretty rather also still already even exactly only all own itself themselves single
 		same whole entire particular certain given actual usual normal new like kind sort of`)
 
 	// funcWords are the function words of English: their share tells sentences from lists.
-	funcWords = set(`a an the this that these those it its i you he she we they me him her us them my your his our their mine yours
+	funcWords = WordSet(`a an the this that these those it its i you he she we they me him her us them my your his our their mine yours
 		who whom whose which what when where why how is are was were be been being am do does did done have has had having
 		can could will would shall should may might must not no nor and or but so if then than because as until while of at by
 		for with about against between into through during before after above below to from up down in out on off over under
@@ -30,9 +31,9 @@ var (
 		make makes made thing things like say says said know think mean want need needs way well ok okay yeah right
 		und der die das ist ein eine man nicht wird es et le la les des est une el los las que en un una`)
 
-	fillers = set("um uh uhm umm er erm ah hmm mm mhm eh hm")
+	fillers = WordSet("um uh uhm umm er erm ah hmm mm mhm eh hm")
 
-	separators = set("dot dash underscore underscores slash equals hyphen")
+	separators = WordSet("dot dash underscore underscores slash equals hyphen")
 
 	contractions = map[string][2]string{
 		"can't": {"can", "not"}, "cannot": {"can", "not"}, "won't": {"will", "not"}, "shan't": {"shall", "not"},

@@ -640,7 +640,7 @@ func (p *parser) item() (items []item, optional bool) {
 	return items, optional
 }
 
-var articles = wordSet("a an the")
+var articles = canon.WordSet("a an the")
 
 // words reads plain words up to the next operator. A word with a ? or * behind it comes alone, and so does every word
 // behind ~.

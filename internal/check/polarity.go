@@ -42,24 +42,24 @@ const (
 )
 
 var (
-	clauseOpeners = wordSet(`but because so which while whereas since though although if when as then that's however instead
+	clauseOpeners = canon.WordSet(`but because so which while whereas since though although if when as then that's however instead
 		it they you we he she i there that this until unless`)
-	modals          = wordSet("should must will would shall")
-	finiteVerbs     = wordSet("is are was were will would can could must should has does do")
-	dispensable     = wordSet("needed necessary required involved")
-	questionOpeners = wordSet("does do did is are was can could should will would what which when how why where who whether if")
-	conjunctions    = wordSet("because so which while whereas although if when unless until")
-	pronouns        = wordSet("it they you we he she i there that this")
-	sayers          = wordSet("people some many folks somebody someone everyone everybody most others lots candidates they blogs tutorials developers colleagues interviewers juniors guy teammate")
-	doubtVerbs      = wordSet("sure certain remember recall know positive")
-	doubtObjects    = wordSet("you offhand for whether which if how exactly what when why")
-	thinkVerbs      = wordSet("think believe agree buy mean say claim")
-	falseBeliefs    = wordSet("answer idea belief assumption notion claim conclusion impression")
-	pauseVerbs      = wordSet("wait block pause")
-	stopWords       = wordSet("stop stops prevent prevents keep keeps forbid forbids")
-	beliefVerbs     = wordSet("think believe assume say claim treat draw confuse see call imagine")
-	onlyWords       = wordSet("only just merely simply")
-	tagQuestions    = wordSet("right ok okay yeah correct yes no huh know sense")
+	modals          = canon.WordSet("should must will would shall")
+	finiteVerbs     = canon.WordSet("is are was were will would can could must should has does do")
+	dispensable     = canon.WordSet("needed necessary required involved")
+	questionOpeners = canon.WordSet("does do did is are was can could should will would what which when how why where who whether if")
+	conjunctions    = canon.WordSet("because so which while whereas although if when unless until")
+	pronouns        = canon.WordSet("it they you we he she i there that this")
+	sayers          = canon.WordSet("people some many folks somebody someone everyone everybody most others lots candidates they blogs tutorials developers colleagues interviewers juniors guy teammate")
+	doubtVerbs      = canon.WordSet("sure certain remember recall know positive")
+	doubtObjects    = canon.WordSet("you offhand for whether which if how exactly what when why")
+	thinkVerbs      = canon.WordSet("think believe agree buy mean say claim")
+	falseBeliefs    = canon.WordSet("answer idea belief assumption notion claim conclusion impression")
+	pauseVerbs      = canon.WordSet("wait block pause")
+	stopWords       = canon.WordSet("stop stops prevent prevents keep keeps forbid forbids")
+	beliefVerbs     = canon.WordSet("think believe assume say claim treat draw confuse see call imagine")
+	onlyWords       = canon.WordSet("only just merely simply")
+	tagQuestions    = canon.WordSet("right ok okay yeah correct yes no huh know sense")
 )
 
 // opinion is what a word makes of a claim that stands beside it.
@@ -81,30 +81,12 @@ var opinions = func() map[string]opinion {
 		{callsWrong, "wrong false untrue incorrect nonsense"},
 		{callsMyth, "myth belief misconception fallacy misunderstanding rumour rumor misbelief"},
 	} {
-		for w := range wordSet(x.words) {
+		for w := range canon.WordSet(x.words) {
 			m[w] = x.opinion
 		}
 	}
 	return m
 }()
-
-func wordSet(words string) map[string]bool {
-	m := map[string]bool{}
-	start := -1
-	for i := 0; i <= len(words); i++ {
-		if i < len(words) && words[i] != ' ' && words[i] != '\n' && words[i] != '\t' {
-			if start < 0 {
-				start = i
-			}
-			continue
-		}
-		if start >= 0 {
-			m[words[start:i]] = true
-			start = -1
-		}
-	}
-	return m
-}
 
 // findScopes marks where the text denies, attributes, takes back, doubts, asks or merely lists.
 func (r *Reading) findScopes() {

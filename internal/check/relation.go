@@ -15,9 +15,9 @@ type before struct {
 const beforeSteps = 24
 
 var (
-	beforeCues = wordSet("before ahead precede precedes preceding preceded prior beat beats beating outrank outranks earlier sooner then prioritized prioritised over")
-	afterCues  = wordSet("after follow follows following behind later once waits wait waiting until second last")
-	priority   = wordSet("first priority wins win winner precedence immediately")
+	beforeCues = canon.WordSet("before ahead precede precedes preceding preceded prior beat beats beating outrank outranks earlier sooner then prioritized prioritised over")
+	afterCues  = canon.WordSet("after follow follows following behind later once waits wait waiting until second last")
+	priority   = canon.WordSet("first priority wins win winner precedence immediately")
 )
 
 func (n before) possible(r *Reading) bool { return n.first.possible(r) && n.then.possible(r) }

@@ -2,7 +2,6 @@ package grade
 
 import (
 	"slices"
-	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -103,17 +102,9 @@ func opensClause(t *canon.Text, i int) bool {
 }
 
 var (
-	clauseWords = wordSet("so but because and then if when while which")
-	loose       = wordSet("so but and then because well okay ok yeah right like")
+	clauseWords = canon.WordSet("so but because and then if when while which")
+	loose       = canon.WordSet("so but and then because well okay ok yeah right like")
 )
-
-func wordSet(words string) map[string]bool {
-	m := map[string]bool{}
-	for w := range strings.FieldsSeq(words) {
-		m[w] = true
-	}
-	return m
-}
 
 // sentences tells what every sentence of the submitted text did.
 func (w *writer) sentences(credited, charged []Evidence) []SentenceRole {

@@ -89,7 +89,7 @@ func around(text string, span canon.Span) []canon.Span {
 func denied(text string, sentences []canon.Span) string {
 	out := make([]string, len(sentences))
 	for i, s := range sentences {
-		out[i] = "It is not true that " + lowerFirst(text[s.Start:s.End])
+		out[i] = canon.Deny(text[s.Start:s.End])
 	}
 	return strings.Join(out, " ")
 }
@@ -108,11 +108,4 @@ func aloud(s string) string {
 	s = hump.ReplaceAllString(s, "$1 $2")
 	s = strings.NewReplacer("--", "dash dash ", "-", " ", "_", " underscore ", ".", " dot ", "()", "").Replace(s)
 	return strings.ToLower(s)
-}
-
-func lowerFirst(s string) string {
-	if len(s) > 1 && s[0] >= 'A' && s[0] <= 'Z' && s[1] >= 'a' && s[1] <= 'z' {
-		return string(s[0]+'a'-'A') + s[1:]
-	}
-	return s
 }

@@ -21,8 +21,6 @@ const (
 	negatedScore = 10
 	// otherAnswers is the share of the other questions' model answers that a check may hit.
 	otherAnswers = 0.2
-	// denial is what the negated twins begin with.
-	denial = "It is not true that "
 )
 
 // subject is a question with its program.
@@ -110,8 +108,8 @@ func (l *linter) statements(s subject) {
 		if f := s.read(p.Statement).Point(i); f.Level != check.Full || len(f.Against) > 0 {
 			l.add(s.q.File, p.Line, p.Column, "own-statement", "the check of %s does not match its own statement (%s)", p.ID, outcome(f))
 		}
-		if f := s.read(denial + lowerFirst(p.Statement)).Point(i); f.Level != check.None && len(f.Against) == 0 {
-			l.add(s.q.File, p.Line, p.Column, "negated-statement", "the check of %s also matches %q", p.ID, denial+lowerFirst(p.Statement))
+		if f := s.read(canon.Deny(p.Statement)).Point(i); f.Level != check.None && len(f.Against) == 0 {
+			l.add(s.q.File, p.Line, p.Column, "negated-statement", "the check of %s also matches %q", p.ID, canon.Deny(p.Statement))
 		}
 		for k, a := range p.Accept {
 			if slices.Contains(p.AcceptRules, k+1) {
@@ -131,7 +129,7 @@ func (l *linter) statements(s subject) {
 		if a := s.read(m.Statement).Misconception(i); a.Status != check.Affirmed {
 			l.add(s.q.File, m.Line, m.Column, "own-statement", "the check of misconception %s does not match its own statement", m.ID)
 		}
-		if a := s.read(denial + lowerFirst(m.Statement)).Misconception(i); a.Status == check.Affirmed {
+		if a := s.read(canon.Deny(m.Statement)).Misconception(i); a.Status == check.Affirmed {
 			l.add(s.q.File, m.Line, m.Column, "negated-statement", "the check of misconception %s also matches its denial", m.ID)
 		}
 	}
@@ -214,16 +212,9 @@ func Negated(text string) string {
 	t := canon.Read(text, canon.NewLexicon(nil))
 	var b strings.Builder
 	for _, s := range t.Sentences {
-		b.WriteString(denial + lowerFirst(text[s.Start:s.End]) + " ")
+		b.WriteString(canon.Deny(text[s.Start:s.End]) + " ")
 	}
 	return b.String()
-}
-
-func lowerFirst(s string) string {
-	if len(s) > 1 && s[0] >= 'A' && s[0] <= 'Z' && (s[1] >= 'a' && s[1] <= 'z' || s[:2] == "A ") {
-		return string(s[0]+'a'-'A') + s[1:]
-	}
-	return s
 }
 
 // otherQuestions: a check that hits many other questions' model answers is too loose.
