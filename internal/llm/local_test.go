@@ -1,3 +1,5 @@
+//go:build localjudge
+
 package llm
 
 import (
@@ -9,12 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestLocalJudge talks to a real server with real weights, on every rung. It looks at the form of the replies only.
+// TestLocalJudge talks to a real server with real weights, on every rung. It looks at the form of the replies only:
+//
+//	GRADER_LOCAL_JUDGE_URL=http://127.0.0.1:8801/v1 go test -tags localjudge -timeout 30m ./internal/llm
 func TestLocalJudge(t *testing.T) {
 	url := os.Getenv("GRADER_LOCAL_JUDGE_URL")
-	if url == "" {
-		t.Skip("GRADER_LOCAL_JUDGE_URL is not set")
-	}
+	require.NotEmpty(t, url, "GRADER_LOCAL_JUDGE_URL must name the endpoint")
 	schema := json.RawMessage(`{"type":"object","properties":{"reason":{"type":"string","maxLength":60},"answer":{"enum":["yes","no"]}},"required":["reason","answer"],"additionalProperties":false}`)
 	for _, rung := range []Rung{RungSchema, RungJSON, RungText} {
 		t.Run(rung.String(), func(t *testing.T) {
