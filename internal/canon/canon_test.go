@@ -105,7 +105,9 @@ func TestSentences(t *testing.T) {
 		"It calls fs.readFile. Then it returns.":              2,
 		"e.g. epoll, i.e. the kernel":                         1,
 		"Version 1.45 moved it. Node 20 has it!":              2,
-		"one\ntwo\n\nthree":                                   3,
+		"One\nTwo\n\nThree":                                   3,
+		"a wrapped\nline":                                     1,
+		"- one thing\n- another":                              2,
 		"process.nextTick runs first, then promises; always.": 1,
 	} {
 		require.Len(t, canon.Read(text, l).Sentences, want, text)

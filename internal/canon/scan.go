@@ -53,7 +53,7 @@ func (l *Lexicon) scan(tokens []raw, s string) (_ []raw, hidden int) {
 		tokens = make([]raw, 0, len(s)/5+4)
 	}
 	brk, comma, glue, quoted, arrow := BreakNone, false, false, false, false
-	sepStart := 0
+	sepStart, lineStart := 0, 0
 	for i := 0; i < len(s); {
 		r, size := rune(s[i]), 1
 		if r >= utf8.RuneSelf {
@@ -77,11 +77,13 @@ func (l *Lexicon) scan(tokens []raw, s string) (_ []raw, hidden int) {
 					brk = max(brk, BreakSentence)
 				}
 			case '\n':
-				if i < len(s) && (s[i] == '\n' || s[i] == '\r') {
+				switch {
+				case i < len(s) && (s[i] == '\n' || s[i] == '\r'):
 					brk = max(brk, BreakParagraph)
-				} else {
+				case !wrapped(s, lineStart, i):
 					brk = max(brk, BreakSentence)
 				}
+				lineStart = i
 			case ',', '、', '，':
 				brk, comma = max(brk, BreakClause), true
 			case ';', ':', '(', ')', '[', ']', '{', '}', '—', '–', '→', '|', '>':
@@ -141,6 +143,20 @@ func (l *Lexicon) scan(tokens []raw, s string) (_ []raw, hidden int) {
 		brk, comma, arrow, sepStart = BreakNone, false, false, i
 	}
 	return tokens, hidden
+}
+
+// wrapColumns is the length from which a line is taken for one that an editor wrapped.
+const wrapColumns = 60
+
+// wrapped reports whether the line break before s[at] is an editor's: the text goes on in lower case behind it, or the
+// line was long and no list item begins.
+func wrapped(s string, lineStart, at int) bool {
+	rest := strings.TrimLeft(s[at:], " \t")
+	if rest == "" {
+		return false
+	}
+	next, _ := utf8.DecodeRuneInString(rest)
+	return unicode.IsLower(next) || at-lineStart >= wrapColumns && unicode.IsLetter(next)
 }
 
 // sentenceEnds reports whether what follows a full stop begins something new.
