@@ -137,6 +137,9 @@ func judged(v *judge.Verdict) Decision {
 // pointEvidence is the quotes of those who decided, and for a credit also those of a check that agrees.
 func (w *writer) pointEvidence(i int, f check.Finding, v *judge.Verdict, r ruling) []Evidence {
 	var out []Evidence
+	if r.decision.Credit() == 0 && r.decision != Contradicted { // what was not said has no quote
+		return nil
+	}
 	if r.by != ByCheck && v != nil && !v.Unverified {
 		out = w.quotes(v.Quotes)
 	}

@@ -160,6 +160,27 @@ func TestAMadeUpQuoteIsAskedForOnceAndThenNotBelieved(t *testing.T) {
 	require.True(t, r.Points[0].Unverified)
 }
 
+func TestTheSameSentenceForEverythingIsNotBelieved(t *testing.T) {
+	t.Parallel()
+	q := question(t)
+	for len(q.Points) < 6 {
+		p := q.Points[0]
+		p.ID = "more-" + strings.Repeat("x", len(q.Points))
+		q.Points = append(q.Points, p)
+	}
+	var points []string
+	for i := range q.Points {
+		points = append(points, `{"id":"`+q.Points[i].ID+`","sentences":[1],"reason":"said","verdict":"met"}`)
+	}
+	text := "It turns all day. It has four threads. It never stops. It waits for sockets. It calls back. It is written in C."
+	s := &script{replies: []string{full(strings.Join(points, ","), wrongAside)}}
+	r, err := New(s, []byte("key"), Sentences).Judge(t.Context(), Request{Question: q, Modality: "TYPED", Text: text})
+	require.NoError(t, err)
+	for _, p := range r.Points {
+		require.True(t, p.Unverified, p.ID)
+	}
+}
+
 func TestAReaskThatFailsLeavesTheRest(t *testing.T) {
 	t.Parallel()
 	r, _, err := run(t, full(twoMissed, wrongAside))
