@@ -78,7 +78,7 @@ func (g *globals) doctor(ctx context.Context, f doctorFlags) error {
 	defer j.Client.Close()
 	if err := j.Client.Probe(ctx); err != nil {
 		var e *llm.Error
-		if errors.As(err, &e) && (e.Kind == llm.Auth || e.Kind == llm.UnknownModel || e.Kind == llm.BadURL) {
+		if errors.As(err, &e) && e.Permanent() {
 			return &exitError{exitUsage, err}
 		}
 		return &exitError{exitJudge, fmt.Errorf("the endpoint cannot be used now: %w", err)}

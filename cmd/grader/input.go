@@ -8,10 +8,9 @@ import (
 	"os"
 	"slices"
 	"unicode/utf8"
-)
 
-// maxAnswerBytes is the longest answer that is graded.
-const maxAnswerBytes = 32 << 10
+	"github.com/vivagrader/grader/internal/grade"
+)
 
 // answerText reads the answer from --text, which can be empty, from a file or from standard input. A person at a
 // terminal is asked for it.
@@ -28,7 +27,7 @@ func (g *globals) answerText(args []string, text string, textGiven bool, ask str
 			fmt.Fprintf(g.err, "%s and end it with Ctrl-D on a line of its own:\n", ask)
 		}
 		var err error
-		if data, err = io.ReadAll(io.LimitReader(g.in, maxAnswerBytes+1)); err != nil {
+		if data, err = io.ReadAll(io.LimitReader(g.in, grade.MaxTextBytes+1)); err != nil {
 			return "", fmt.Errorf("read standard input: %w", err)
 		}
 	default:
@@ -41,12 +40,12 @@ func (g *globals) answerText(args []string, text string, textGiven bool, ask str
 		if info, err := f.Stat(); err == nil && info.IsDir() {
 			return "", usagef("%s is a folder; give a text file, or use batch for many answers", name)
 		}
-		if data, err = io.ReadAll(io.LimitReader(f, maxAnswerBytes+1)); err != nil {
+		if data, err = io.ReadAll(io.LimitReader(f, grade.MaxTextBytes+1)); err != nil {
 			return "", usagef("read the answer: %s", reason(err))
 		}
 	}
 	switch {
-	case len(data) > maxAnswerBytes:
+	case len(data) > grade.MaxTextBytes:
 		return "", usagef("%s is longer than 32 KiB; an answer is a few minutes of speech, shorten it", name)
 	case !utf8.Valid(data):
 		return "", usagef("%s is not valid UTF-8 text; convert it, for instance with iconv", name)

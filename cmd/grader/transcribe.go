@@ -76,7 +76,7 @@ func (g *globals) hear(ctx context.Context, q *rubric.Question, f *spokenFlags) 
 	if err != nil {
 		return nil, err
 	}
-	if len(h.Text) > maxAnswerBytes {
+	if len(h.Text) > grade.MaxTextBytes {
 		return nil, usagef("the transcript is longer than 32 KiB; an answer is a few minutes of speech, give one answer at a time")
 	}
 	for _, n := range h.notes {

@@ -84,7 +84,7 @@ func (j *Judge) Sample(n int) *Judge {
 func (j *Judge) Probe(ctx context.Context) error {
 	err := j.Client.Probe(ctx)
 	var e *llm.Error
-	if errors.As(err, &e) && (e.Kind == llm.Auth || e.Kind == llm.UnknownModel || e.Kind == llm.BadURL) {
+	if errors.As(err, &e) && e.Permanent() {
 		return err
 	}
 	return ctx.Err()
