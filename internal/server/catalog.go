@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	graderv1 "github.com/vivagrader/grader/gen/grader/v1"
 	"github.com/vivagrader/grader/internal/diag"
 	"github.com/vivagrader/grader/internal/grade"
 	"github.com/vivagrader/grader/internal/rubric"
@@ -64,14 +65,14 @@ func (c *Catalog) grader(bank string) (*grade.Grader, error) {
 			return g, nil
 		}
 	}
-	return nil, refuse(reasonBank, "unknown bank %q; GET /v1/banks lists them", bank)
+	return nil, refuse(graderv1.ErrorReason_BANK_NOT_FOUND, "unknown bank %q; GET /v1/banks lists them", bank)
 }
 
 // find returns a question with its grader. The bank is given apart, before the id, or not at all.
 func (c *Catalog) find(bank, id string) (*grade.Grader, *rubric.Question, error) {
 	if prefix, rest, ok := strings.Cut(id, "/"); ok {
 		if bank != "" && bank != prefix {
-			return nil, nil, badField(reasonBankMismatch, "question_id", "the bank is "+bank+", the question id says "+prefix)
+			return nil, nil, badField(graderv1.ErrorReason_BANK_MISMATCH, "question_id", "the bank is "+bank+", the question id says "+prefix)
 		}
 		bank, id = prefix, rest
 	}
@@ -102,7 +103,7 @@ func (c *Catalog) findAnywhere(id string) (*grade.Grader, *rubric.Question, erro
 			return nil, nil, err
 		}
 		if found != nil {
-			return nil, nil, badField(reasonAmbiguous, "question_id", "both "+found.Bank().ID+" and "+g.Bank().ID+" have it; name the bank")
+			return nil, nil, badField(graderv1.ErrorReason_QUESTION_AMBIGUOUS, "question_id", "both "+found.Bank().ID+" and "+g.Bank().ID+" have it; name the bank")
 		}
 		found, question = g, q
 	}

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	graderv1 "github.com/vivagrader/grader/gen/grader/v1"
 	"github.com/vivagrader/grader/internal/diag"
 	"github.com/vivagrader/grader/internal/grade"
 	"github.com/vivagrader/grader/internal/llm"
@@ -49,8 +50,8 @@ func badField(r reason, field, message string) *apiError {
 // a fixed text: its own words could hold the rubric.
 func toStatus(err error) *status.Status {
 	e := toAPI(err)
-	st := status.New(entryOf(e.reason).code, tidy(e.message))
-	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: string(e.reason), Domain: domain, Metadata: e.metadata}}
+	st := status.New(answers[e.reason].code, tidy(e.message))
+	details := []protoadapt.MessageV1{&errdetails.ErrorInfo{Reason: e.reason.String(), Domain: domain, Metadata: e.metadata}}
 	if len(e.fields) > 0 {
 		details = append(details, &errdetails.BadRequest{FieldViolations: e.fields})
 	}
@@ -90,22 +91,22 @@ func toAPI(err error) *apiError {
 	_, broken := errors.AsType[diag.List](err)
 	switch {
 	case errors.Is(err, rubric.ErrUnknownQuestion):
-		return &apiError{reason: reasonQuestion, message: "unknown question", cause: err}
+		return &apiError{reason: graderv1.ErrorReason_QUESTION_NOT_FOUND, message: "unknown question", cause: err}
 	case errors.Is(err, rubric.ErrUnknownPoint):
-		return &apiError{reason: reasonPoint, message: "unknown point", cause: err}
+		return &apiError{reason: graderv1.ErrorReason_POINT_NOT_FOUND, message: "unknown point", cause: err}
 	case errors.Is(err, rubric.ErrNoBank), broken:
-		return &apiError{reason: reasonBankBroken, message: "the bank cannot be used; tell the operator", cause: err}
+		return &apiError{reason: graderv1.ErrorReason_BANK_BROKEN, message: "the bank cannot be used; tell the operator", cause: err}
 	case errors.Is(err, io.EOF):
-		return &apiError{reason: reasonMalformed, message: "no request came", cause: err}
+		return &apiError{reason: graderv1.ErrorReason_MALFORMED_REQUEST, message: "no request came", cause: err}
 	case errors.Is(err, context.Canceled):
-		return &apiError{reason: reasonCanceled, message: "canceled", cause: err}
+		return &apiError{reason: graderv1.ErrorReason_CANCELED, message: "canceled", cause: err}
 	case errors.Is(err, context.DeadlineExceeded):
-		return &apiError{reason: reasonDeadlineExceeded, message: "the time allowed is over", cause: err}
+		return &apiError{reason: graderv1.ErrorReason_DEADLINE_EXCEEDED, message: "the time allowed is over", cause: err}
 	}
 	if st, ok := status.FromError(err); ok {
 		return fromStatus(st, err)
 	}
-	return &apiError{reason: reasonInternal, message: internalText, cause: err}
+	return &apiError{reason: graderv1.ErrorReason_INTERNAL, message: internalText, cause: err}
 }
 
 const internalText = "internal error; the server's log has the cause under the request id"
@@ -115,17 +116,17 @@ func fromStatus(st *status.Status, cause error) *apiError {
 	out := &apiError{message: st.Message(), cause: cause}
 	switch st.Code() {
 	case codes.InvalidArgument:
-		out.reason = reasonMalformed
+		out.reason = graderv1.ErrorReason_MALFORMED_REQUEST
 	case codes.Canceled:
-		out.reason, out.message = reasonCanceled, "canceled"
+		out.reason, out.message = graderv1.ErrorReason_CANCELED, "canceled"
 	case codes.DeadlineExceeded:
-		out.reason, out.message = reasonDeadlineExceeded, "the time allowed is over"
+		out.reason, out.message = graderv1.ErrorReason_DEADLINE_EXCEEDED, "the time allowed is over"
 	case codes.ResourceExhausted:
-		out.reason = reasonTooLarge // of a message: ours have a reason
+		out.reason = graderv1.ErrorReason_BODY_TOO_LARGE // of a message: ours have a reason
 	case codes.Unavailable:
-		out.reason, out.message = reasonShuttingDown, "the server is going down; try again"
+		out.reason, out.message = graderv1.ErrorReason_SHUTTING_DOWN, "the server is going down; try again"
 	default:
-		out.reason, out.message = reasonInternal, internalText
+		out.reason, out.message = graderv1.ErrorReason_INTERNAL, internalText
 	}
 	return out
 }
@@ -135,11 +136,11 @@ func unknownQuestion(e *rubric.UnknownQuestionError) *apiError {
 	if len(e.Nearest) > 0 {
 		advice = "did you mean " + strings.Join(e.Nearest, ", ") + "?"
 	}
-	return &apiError{reason: reasonQuestion, message: fmt.Sprintf("unknown question %q; %s", e.ID, advice), cause: e}
+	return &apiError{reason: graderv1.ErrorReason_QUESTION_NOT_FOUND, message: fmt.Sprintf("unknown question %q; %s", e.ID, advice), cause: e}
 }
 
 func invalid(e *protovalidate.ValidationError) *apiError {
-	out := &apiError{reason: reasonInvalidField, cause: e}
+	out := &apiError{reason: graderv1.ErrorReason_INVALID_FIELD, cause: e}
 	var texts []string
 	for _, v := range e.Violations {
 		field := protovalidate.FieldPathString(v.Proto.GetField())
@@ -164,7 +165,7 @@ func judgeError(k llm.Kind) *apiError {
 	case llm.BadReply:
 		return judgeFailed(grade.ReasonJudgeReplyInvalid)
 	case llm.Canceled:
-		return refuse(reasonCanceled, "canceled")
+		return refuse(graderv1.ErrorReason_CANCELED, "canceled")
 	default:
 		return judgeFailed(grade.ReasonJudgeUnavailable)
 	}
@@ -172,9 +173,9 @@ func judgeError(k llm.Kind) *apiError {
 
 // judgeFailed is a degraded critique where the judge is required.
 func judgeFailed(r grade.Reason) *apiError {
-	e := refuse(reasonJudgeFailed, "the judge is required and failed (%s); try again later, or ask for judge AUTO", strings.ToLower(string(r)))
+	e := refuse(graderv1.ErrorReason_JUDGE_FAILED, "the judge is required and failed (%s); try again later, or ask for judge AUTO", strings.ToLower(string(r)))
 	if r == grade.ReasonJudgeBudgetSpent {
-		e = refuse(reasonJudgeBudget, "the judge is required and its budget is spent; ask for judge AUTO, or wait")
+		e = refuse(graderv1.ErrorReason_JUDGE_BUDGET_SPENT, "the judge is required and its budget is spent; ask for judge AUTO, or wait")
 	}
 	e.metadata = map[string]string{"judge_reason": string(r)}
 	return e

@@ -9,12 +9,14 @@ import (
 	"go/token"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
 
+	graderv1 "github.com/vivagrader/grader/gen/grader/v1"
 	"github.com/vivagrader/grader/internal/diag"
 	"github.com/vivagrader/grader/internal/grade"
 	"github.com/vivagrader/grader/internal/llm"
@@ -41,7 +43,7 @@ func TestEveryErrorHasAStatus(t *testing.T) {
 			err, ok := known[pkg+"."+name]
 			require.True(t, ok, "%s.%s: add an example to errorsOfTheDomain and a line to toAPI", pkg, name)
 			st := toStatus(fmt.Errorf("wrapped: %w", err))
-			require.NotEqual(t, reasonInternal, reasonOf(st), "%s.%s is mapped to INTERNAL", pkg, name)
+			require.NotEqual(t, graderv1.ErrorReason_INTERNAL, reasonOf(st), "%s.%s is mapped to INTERNAL", pkg, name)
 		}
 	}
 }
@@ -89,16 +91,16 @@ func TestToStatus(t *testing.T) {
 		code   codes.Code
 		reason reason
 	}{
-		{&rubric.UnknownQuestionError{ID: "x"}, codes.NotFound, reasonQuestion},
-		{rubric.ErrUnknownPoint, codes.NotFound, reasonPoint},
-		{diag.List{{Message: "the rubric's text"}}, codes.Internal, reasonBankBroken},
-		{&llm.Error{Kind: llm.Timeout, Message: "m"}, codes.Unavailable, reasonJudgeFailed},
-		{&llm.Error{Kind: llm.BudgetSpent, Message: "m"}, codes.ResourceExhausted, reasonJudgeBudget},
-		{&llm.Error{Kind: llm.Canceled, Message: "m"}, codes.Canceled, reasonCanceled},
-		{context.Canceled, codes.Canceled, reasonCanceled},
-		{context.DeadlineExceeded, codes.DeadlineExceeded, reasonDeadlineExceeded},
-		{errors.New("the rubric's text"), codes.Internal, reasonInternal},
-		{judgeFailed(grade.ReasonJudgeTimeout), codes.Unavailable, reasonJudgeFailed},
+		{&rubric.UnknownQuestionError{ID: "x"}, codes.NotFound, graderv1.ErrorReason_QUESTION_NOT_FOUND},
+		{rubric.ErrUnknownPoint, codes.NotFound, graderv1.ErrorReason_POINT_NOT_FOUND},
+		{diag.List{{Message: "the rubric's text"}}, codes.Internal, graderv1.ErrorReason_BANK_BROKEN},
+		{&llm.Error{Kind: llm.Timeout, Message: "m"}, codes.Unavailable, graderv1.ErrorReason_JUDGE_FAILED},
+		{&llm.Error{Kind: llm.BudgetSpent, Message: "m"}, codes.ResourceExhausted, graderv1.ErrorReason_JUDGE_BUDGET_SPENT},
+		{&llm.Error{Kind: llm.Canceled, Message: "m"}, codes.Canceled, graderv1.ErrorReason_CANCELED},
+		{context.Canceled, codes.Canceled, graderv1.ErrorReason_CANCELED},
+		{context.DeadlineExceeded, codes.DeadlineExceeded, graderv1.ErrorReason_DEADLINE_EXCEEDED},
+		{errors.New("the rubric's text"), codes.Internal, graderv1.ErrorReason_INTERNAL},
+		{judgeFailed(grade.ReasonJudgeTimeout), codes.Unavailable, graderv1.ErrorReason_JUDGE_FAILED},
 	}
 	for _, tt := range tests {
 		st := toStatus(fmt.Errorf("in a wrapper: %w", tt.err))
@@ -113,37 +115,53 @@ func TestToStatus(t *testing.T) {
 	}
 }
 
-// TestReasons: the table holds every reason that the source names, once.
+// documented is a reason with what the contract's comments say of it.
+type documented struct {
+	reason
+	when, do string
+}
+
+// documentedReasons reads the comments of the contract, in its order.
+func documentedReasons(t *testing.T) []documented {
+	t.Helper()
+	data, err := os.ReadFile("../../proto/grader/v1/error.proto")
+	require.NoError(t, err)
+	var out []documented
+	for _, m := range regexp.MustCompile(`((?: +//.*\n)+) +([A-Z_]+) = \d+;`).FindAllStringSubmatch(string(data), -1) {
+		comment := regexp.MustCompile(`(?m)^ +// ?`).ReplaceAllString(m[1], "")
+		when, do, ok := strings.Cut(comment, "\n\n")
+		require.True(t, ok, "%s: the comment has no second paragraph, which says what to do", m[2])
+		value, known := graderv1.ErrorReason_Value_value[m[2]]
+		require.True(t, known, m[2])
+		if r := reason(value); r != graderv1.ErrorReason_UNSPECIFIED {
+			out = append(out, documented{r, strings.Join(strings.Fields(when), " "), strings.Join(strings.Fields(do), " ")})
+		}
+	}
+	return out
+}
+
+// TestReasons: every reason of the contract is documented and has a code.
 func TestReasons(t *testing.T) {
 	t.Parallel()
-	seen := map[reason]bool{}
-	for _, e := range reasons {
-		require.False(t, seen[e.reason], e.reason)
-		seen[e.reason] = true
-		require.NotEmpty(t, e.when)
-		require.NotEmpty(t, e.do)
+	all := len(graderv1.ErrorReason_Value_name) - 1 // without UNSPECIFIED
+	require.Len(t, documentedReasons(t), all)
+	require.Len(t, answers, all)
+	for r, a := range answers {
+		require.NotEqual(t, codes.OK, a.code, r)
+		require.GreaterOrEqual(t, a.httpStatus(), 400, r)
 	}
-	f, err := parser.ParseFile(token.NewFileSet(), "reason.go", nil, 0)
-	require.NoError(t, err)
-	n := 0
-	ast.Inspect(f, func(node ast.Node) bool {
-		if v, ok := node.(*ast.ValueSpec); ok && strings.HasPrefix(v.Names[0].Name, "reason") && v.Names[0].Name != "reasons" {
-			n++
-		}
-		return true
-	})
-	require.Len(t, reasons, n)
 }
 
 func TestErrorsPage(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
-	b.WriteString("# Errors of the API\n\n<!-- Generated from internal/server/reason.go: go test ./internal/server -run TestErrorsPage -update -->\n\n")
-	b.WriteString("Every error is a `google.rpc.Status`: over gRPC as the status of the call, over HTTP as the body\n`{\"code\": 5, \"message\": \"...\", \"details\": [...]}` with the code's number. The first detail is a\n`google.rpc.ErrorInfo` with domain `grader.v1` and one of the reasons below, by which a program can tell errors\napart. Bad fields come with a `google.rpc.BadRequest`, errors that pass with a `google.rpc.RetryInfo` and, over\nHTTP, the header `Retry-After`. Messages are for people and may change. In a stream over HTTP that has begun, the\nsame body is the last event: `{\"error\": {...}}`.\n\n")
+	b.WriteString("# Errors of the API\n\n<!-- Generated from proto/grader/v1/error.proto: go test ./internal/server -run TestErrorsPage -update -->\n\n")
+	b.WriteString("Every error is a `google.rpc.Status`: over gRPC as the status of the call, over HTTP as the body\n`{\"code\": 5, \"message\": \"...\", \"details\": [...]}` with the code's number. The first detail is a\n`google.rpc.ErrorInfo` with domain `grader.v1` and one of the reasons below (`grader.v1.ErrorReason` in the\ncontract), by which a program can tell errors apart. Bad fields come with a `google.rpc.BadRequest`, errors that\npass with a `google.rpc.RetryInfo` and, over HTTP, the header `Retry-After`. Messages are for people and may\nchange. In a stream over HTTP that has begun, the same body is the last event: `{\"error\": {...}}`.\n\n")
 	b.WriteString("An answer that cannot be graded and a judge that fails are no errors but states of the critique: `UNGRADABLE`,\n`DEGRADED`.\n\n")
 	b.WriteString("| reason | code | HTTP | when | what to do |\n| --- | --- | --- | --- | --- |\n")
-	for _, e := range reasons {
-		fmt.Fprintf(&b, "| `%s` | %s (%d) | %d | %s | %s |\n", e.reason, codeName(e.code), e.code, e.httpStatus(), e.when, e.do)
+	for _, d := range documentedReasons(t) {
+		a := answers[d.reason]
+		fmt.Fprintf(&b, "| `%s` | %s (%d) | %d | %s | %s |\n", d.reason, codeName(a.code), a.code, a.httpStatus(), d.when, d.do)
 	}
 	golden(t, "../../docs/errors.md", b.String())
 }

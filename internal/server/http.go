@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	graderv1 "github.com/vivagrader/grader/gen/grader/v1"
 )
 
 // maxBodyBytes holds the largest answer there can be: 3 MiB of audio in base64, with something around it.
@@ -85,7 +87,7 @@ func (h *httpHandler) route(w http.ResponseWriter, r *http.Request) {
 // api prepares a request for the gateway.
 func (h *httpHandler) api(w http.ResponseWriter, r *http.Request) {
 	if !utf8.ValidString(r.URL.Path) {
-		writeError(w, r, refuse(reasonMalformed, "the path is no UTF-8"))
+		writeError(w, r, refuse(graderv1.ErrorReason_MALFORMED_REQUEST, "the path is no UTF-8"))
 		return
 	}
 	if grades(r) && r.Method != http.MethodPost { // the gateway would take the verb for a part of an id
@@ -114,7 +116,7 @@ func grades(r *http.Request) bool {
 
 func (h *httpHandler) post(w http.ResponseWriter, r *http.Request) {
 	if r.URL.RawQuery != "" {
-		writeError(w, r, refuse(reasonMalformed, "this path takes no query parameters; everything stands in the body"))
+		writeError(w, r, refuse(graderv1.ErrorReason_MALFORMED_REQUEST, "this path takes no query parameters; everything stands in the body"))
 		return
 	}
 	if err := checkMediaType(r); err != nil {
@@ -142,11 +144,11 @@ func checkMediaType(r *http.Request) error {
 	if err == nil && t == typeJSON && (params["charset"] == "" || strings.EqualFold(params["charset"], "utf-8")) {
 		return nil
 	}
-	return refuse(reasonMediaType, "send the body as Content-Type: application/json")
+	return refuse(graderv1.ErrorReason_UNSUPPORTED_MEDIA_TYPE, "send the body as Content-Type: application/json")
 }
 
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	tooLarge := refuse(reasonTooLarge, "the body is larger than %d bytes; text may be 32 KiB and audio 3 MiB", maxBodyBytes)
+	tooLarge := refuse(graderv1.ErrorReason_BODY_TOO_LARGE, "the body is larger than %d bytes; text may be 32 KiB and audio 3 MiB", maxBodyBytes)
 	if r.ContentLength > maxBodyBytes {
 		return nil, tooLarge
 	}
@@ -156,7 +158,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	case errors.As(err, &over):
 		return nil, tooLarge
 	case err != nil:
-		return nil, refuse(reasonMalformed, "the body did not arrive whole")
+		return nil, refuse(graderv1.ErrorReason_MALFORMED_REQUEST, "the body did not arrive whole")
 	}
 	return body, nil
 }

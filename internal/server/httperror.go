@@ -11,6 +11,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/status"
 
+	graderv1 "github.com/vivagrader/grader/gen/grader/v1"
 	"github.com/vivagrader/grader/internal/wire"
 )
 
@@ -29,7 +30,7 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 	if e, ok := errors.AsType[*apiError](err); ok && e.allow != "" {
 		h.Set("Allow", e.allow)
 	}
-	code := entryOf(why).httpStatus()
+	code := answers[why].httpStatus()
 	if code == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Bearer realm="grader"`)
 	}
@@ -45,13 +46,13 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 // withReason returns the status of an error, which has a reason even where the gateway or the transport made it.
 func withReason(err error) (*status.Status, reason) {
 	if h, ok := errors.AsType[*runtime.HTTPStatusError](err); ok {
-		err = refuse(reasonMalformed, "%v", h.Err)
+		err = refuse(graderv1.ErrorReason_MALFORMED_REQUEST, "%v", h.Err)
 	}
 	st, ok := status.FromError(err)
 	if !ok {
 		st = toStatus(err)
 	}
-	if r := reasonOf(st); r != "" { // of our own
+	if r := reasonOf(st); r != graderv1.ErrorReason_UNSPECIFIED { // of our own
 		return st, r
 	}
 	st = toStatus(fromStatus(st, err))
@@ -61,10 +62,10 @@ func withReason(err error) (*status.Status, reason) {
 func reasonOf(st *status.Status) reason {
 	for _, d := range st.Details() {
 		if info, ok := d.(*errdetails.ErrorInfo); ok {
-			return reason(info.Reason)
+			return reason(graderv1.ErrorReason_Value_value[info.Reason])
 		}
 	}
-	return ""
+	return graderv1.ErrorReason_UNSPECIFIED
 }
 
 // retryAfter is how many seconds to wait, rounded up; 0 where the error does not say.
@@ -88,9 +89,9 @@ func routingError(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w
 
 func routeError(r *http.Request, code int) *apiError {
 	if code != http.StatusMethodNotAllowed {
-		return refuse(reasonRoute, "there is nothing at this path; /openapi.json has the paths")
+		return refuse(graderv1.ErrorReason_ROUTE_NOT_FOUND, "there is nothing at this path; /openapi.json has the paths")
 	}
-	e := refuse(reasonMethod, "this path does not take %s", methodShown(r.Method))
+	e := refuse(graderv1.ErrorReason_METHOD_NOT_ALLOWED, "this path does not take %s", methodShown(r.Method))
 	e.allow = "GET, HEAD"
 	if grades(r) {
 		e.allow = "POST"

@@ -56,14 +56,14 @@ func (s *service) job(ctx context.Context, req gradeRequest) (*job, error) {
 
 func readAnswer(a *graderv1.Answer) (grade.Answer, *transcript.Transcript, error) {
 	if a.GetAudio() != nil {
-		return grade.Answer{}, nil, refuse(reasonSpeechUnset, "no recogniser is configured; send text or a transcript")
+		return grade.Answer{}, nil, refuse(graderv1.ErrorReason_SPEECH_NOT_CONFIGURED, "no recogniser is configured; send text or a transcript")
 	}
 	out, t, err := wire.Answer(a)
 	switch {
 	case err != nil:
-		return out, nil, badField(reasonInvalidField, "answer.transcript", err.Error())
+		return out, nil, badField(graderv1.ErrorReason_INVALID_FIELD, "answer.transcript", err.Error())
 	case len(out.Text) > grade.MaxTextBytes:
-		return out, nil, badField(reasonInvalidField, "answer.transcript", fmt.Sprintf("the words together must be at most %d bytes", grade.MaxTextBytes))
+		return out, nil, badField(graderv1.ErrorReason_INVALID_FIELD, "answer.transcript", fmt.Sprintf("the words together must be at most %d bytes", grade.MaxTextBytes))
 	}
 	return out, t, nil
 }
@@ -72,7 +72,7 @@ func (s *service) chooseJudge(j *job, use graderv1.JudgeUse_Value, who *caller) 
 	j.required = use == graderv1.JudgeUse_REQUIRED
 	switch {
 	case j.required && s.judge == nil:
-		return refuse(reasonJudgeUnset, "no judge is configured; ask for judge AUTO or OFF")
+		return refuse(graderv1.ErrorReason_JUDGE_NOT_CONFIGURED, "no judge is configured; ask for judge AUTO or OFF")
 	case s.judge == nil || use == graderv1.JudgeUse_OFF:
 		return nil
 	}
@@ -90,7 +90,7 @@ func (c *caller) detail(want graderv1.Detail_Value) (graderv1.Detail_Value, erro
 	case want == graderv1.Detail_COACH && c.may(ScopeRubricRead) != nil:
 		return want, c.may(ScopeRubricRead)
 	case want > c.highest:
-		return want, refuse(reasonDetail, "the key gives no more detail than %s", c.highest)
+		return want, refuse(graderv1.ErrorReason_DETAIL_NOT_ALLOWED, "the key gives no more detail than %s", c.highest)
 	}
 	return want, nil
 }
@@ -124,7 +124,7 @@ func (j *job) grade(ctx context.Context) (*grade.Critique, error) {
 // failed is the error for a degraded critique where the judge is required. The judge's reason is the last one.
 func (j *job) failed(c *grade.Critique) error {
 	e := judgeFailed(c.Reasons[len(c.Reasons)-1])
-	if e.reason == reasonJudgeBudget {
+	if e.reason == graderv1.ErrorReason_JUDGE_BUDGET_SPENT {
 		e.retry = untilTomorrow(time.Now())
 	}
 	return e

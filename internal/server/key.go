@@ -57,7 +57,7 @@ func (c *caller) may(s Scope) error {
 	if slices.Contains(c.scopes, s) {
 		return nil
 	}
-	e := refuse(reasonScope, "the key lacks the scope %s", s)
+	e := refuse(graderv1.ErrorReason_SCOPE_MISSING, "the key lacks the scope %s", s)
 	e.metadata = map[string]string{"scope": string(s)}
 	return e
 }
@@ -105,7 +105,7 @@ func (r *keyring) identify(md metadata.MD) (*caller, error) {
 	}
 	secret := secretIn(md)
 	if secret == "" {
-		return nil, refuse(reasonKeyMissing, "an API key is needed: send Authorization: Bearer KEY")
+		return nil, refuse(graderv1.ErrorReason_KEY_MISSING, "an API key is needed: send Authorization: Bearer KEY")
 	}
 	digest := sha256.Sum256([]byte(secret))
 	found := -1
@@ -113,7 +113,7 @@ func (r *keyring) identify(md metadata.MD) (*caller, error) {
 		found = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(digest[:], r.digests[i][:]), i, found)
 	}
 	if found < 0 {
-		return nil, refuse(reasonKeyUnknown, "the API key is not known")
+		return nil, refuse(graderv1.ErrorReason_KEY_UNKNOWN, "the API key is not known")
 	}
 	return r.callers[found], nil
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	graderv1 "github.com/vivagrader/grader/gen/grader/v1"
 )
 
 // maxAddresses bounds the addresses that are remembered.
@@ -22,7 +24,7 @@ func allow(l *rate.Limiter) error {
 	r := l.Reserve()
 	wait := r.Delay()
 	r.Cancel()
-	e := refuse(reasonRateLimited, "too many requests; wait as long as Retry-After says")
+	e := refuse(graderv1.ErrorReason_RATE_LIMITED, "too many requests; wait as long as Retry-After says")
 	e.retry = max(wait, time.Millisecond)
 	return e
 }
@@ -81,7 +83,7 @@ func (f *flight) enter() error {
 		return nil
 	}
 	f.now.Add(-1)
-	e := refuse(reasonOverloaded, "the server has as much work as it takes on; try again in a moment")
+	e := refuse(graderv1.ErrorReason_OVERLOADED, "the server has as much work as it takes on; try again in a moment")
 	e.retry = shedRetry
 	return e
 }

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 
@@ -23,7 +22,7 @@ func TestOpenAPI(t *testing.T) {
 	require.NoError(t, err)
 	var from object
 	require.NoError(t, json.Unmarshal(data, &from))
-	out, err := json.MarshalIndent(openAPI(from), "", " ")
+	out, err := json.MarshalIndent(openAPI(t, from), "", " ")
 	require.NoError(t, err)
 	golden(t, "site/openapi.json", string(out)+"\n")
 }
@@ -81,7 +80,7 @@ func walk(v any, visit func(object)) {
 	}
 }
 
-func openAPI(from object) object {
+func openAPI(t *testing.T, from object) object {
 	walk(from, fixSchema)
 	schemas := object{}
 	for name, s := range from["definitions"].(object) {
@@ -99,7 +98,7 @@ func openAPI(from object) object {
 	doc := object{
 		"openapi": "3.0.3", "info": from["info"], "servers": []any{object{"url": "/"}}, "tags": from["tags"], "paths": paths,
 		"security": []any{object{}, object{"bearer": []any{}}, object{"apiKey": []any{}}},
-		"components": object{"schemas": schemas, "responses": errorResponses(), "securitySchemes": object{
+		"components": object{"schemas": schemas, "responses": errorResponses(t), "securitySchemes": object{
 			"bearer": object{"type": "http", "scheme": "bearer", "description": "Only where the server has keys."},
 			"apiKey": object{"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "The same key, for callers that cannot set Authorization."},
 		}},
@@ -234,7 +233,7 @@ func responses(verb string, op object) object {
 	return out
 }
 
-func errorResponses() object {
+func errorResponses(t *testing.T) object {
 	body := func(description string, example object) object {
 		content := object{"schema": object{"$ref": "#/components/schemas/Error"}}
 		if example != nil {
@@ -242,17 +241,21 @@ func errorResponses() object {
 		}
 		return object{"description": description, "content": object{typeJSON: content}}
 	}
+	all := documentedReasons(t)
 	out := object{"ErrorOther": body("An error that is not listed.", nil)}
 	for _, status := range []int{400, 401, 403, 404, 413, 415, 429, 500, 503, 504} {
 		var names []string
-		for _, e := range reasons {
-			if e.httpStatus() == status {
-				names = append(names, string(e.reason))
+		var first documented
+		for _, d := range all {
+			if answers[d.reason].httpStatus() != status {
+				continue
+			}
+			if names = append(names, d.String()); len(names) == 1 {
+				first = d
 			}
 		}
-		first := reasons[slices.IndexFunc(reasons, func(e entry) bool { return e.httpStatus() == status })]
-		out[fmt.Sprintf("Error%d", status)] = body("Reasons: "+strings.Join(names, ", ")+".", object{"code": first.code, "message": first.when,
-			"details": []any{object{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": first.reason, "domain": domain, "metadata": object{}}}})
+		out[fmt.Sprintf("Error%d", status)] = body("Reasons: "+strings.Join(names, ", ")+".", object{"code": answers[first.reason].code, "message": first.when,
+			"details": []any{object{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": first.String(), "domain": domain, "metadata": object{}}}})
 	}
 	return out
 }

@@ -6,6 +6,8 @@ import (
 	"hash/fnv"
 	"strconv"
 	"strings"
+
+	graderv1 "github.com/vivagrader/grader/gen/grader/v1"
 )
 
 const (
@@ -28,7 +30,7 @@ func page[T any](list []T, size int32, token string, of ...string) (part []T, ne
 	start := 0
 	if token != "" {
 		if start, err = readToken(token, sum); err != nil || start > len(list) {
-			return nil, "", badField(reasonPageToken, "page_token", "this token is not for this list; start again without one")
+			return nil, "", badField(graderv1.ErrorReason_INVALID_PAGE_TOKEN, "page_token", "this token is not for this list; start again without one")
 		}
 	}
 	end := min(len(list), start+int(size))

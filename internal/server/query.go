@@ -16,7 +16,7 @@ import (
 func checkQuery(r *http.Request) error {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return refuse(reasonMalformed, "the query cannot be read: %v", err)
+		return refuse(graderv1.ErrorReason_MALFORMED_REQUEST, "the query cannot be read: %v", err)
 	}
 	m := queried(r.URL.Path)
 	if m == nil {
@@ -38,13 +38,13 @@ func checkQuery(r *http.Request) error {
 func checkParameter(f protoreflect.FieldDescriptor, name string, list []string) error {
 	switch {
 	case f == nil:
-		return refuse(reasonMalformed, "unknown query parameter %q", name)
+		return refuse(graderv1.ErrorReason_MALFORMED_REQUEST, "unknown query parameter %q", name)
 	case len(list) > 1:
-		return refuse(reasonMalformed, "query parameter %q is given more than once", name)
+		return refuse(graderv1.ErrorReason_MALFORMED_REQUEST, "query parameter %q is given more than once", name)
 	case !utf8.ValidString(list[0]):
-		return refuse(reasonMalformed, "query parameter %q is no UTF-8", name)
+		return refuse(graderv1.ErrorReason_MALFORMED_REQUEST, "query parameter %q is no UTF-8", name)
 	case f.Kind() == protoreflect.EnumKind && f.Enum().Values().ByName(protoreflect.Name(list[0])) == nil:
-		return refuse(reasonMalformed, "query parameter %q cannot be %q; /openapi.json has its values", name, list[0])
+		return refuse(graderv1.ErrorReason_MALFORMED_REQUEST, "query parameter %q cannot be %q; /openapi.json has its values", name, list[0])
 	}
 	return nil
 }

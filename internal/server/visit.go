@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+
+	graderv1 "github.com/vivagrader/grader/gen/grader/v1"
 )
 
 // visit is one HTTP request, as far as log and metrics know it.
@@ -56,7 +58,7 @@ func (h *httpHandler) caught(w *recorder, r *http.Request, p any) {
 	h.metrics.panics.Inc()
 	h.log.ErrorContext(r.Context(), "internal error", slog.String("request_id", visitOf(r.Context()).id), slog.String("error", fmt.Sprintf("panic: %v\n%s", p, debug.Stack())))
 	if w.status == 0 {
-		writeError(w, r, refuse(reasonInternal, internalText))
+		writeError(w, r, refuse(graderv1.ErrorReason_INTERNAL, internalText))
 	}
 }
 
