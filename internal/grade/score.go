@@ -54,6 +54,13 @@ func score(c *Critique, q *rubric.Question) {
 	c.Score = s
 }
 
+// Rescore computes the score of decisions of which some were changed after grading, as Grade would. Of c it reads the
+// points' weight, decision, credit, decider and judge, and the decisions on misconceptions; both in the order of q.
+func Rescore(c *Critique, q *rubric.Question) *Score {
+	score(c, q)
+	return c.Score
+}
+
 // charges is the weight lost to wrong claims. A contradicted point and the misconception that breaks it are one claim;
 // weight-1 points cost nothing.
 func charges(c *Critique, q *rubric.Question) int {

@@ -25,6 +25,8 @@ type Result struct {
 	// Critique is the critique JSON of the contract, with the transcript of the candidate's words.
 	Critique json.RawMessage `json:"critique,omitempty"`
 	Error    *Failure        `json:"error,omitempty"`
+	// Review is what a human settled (package review); whoever writes the line again keeps it.
+	Review json.RawMessage `json:"review,omitempty"`
 }
 
 // Outcome says why a question that was asked has no critique.

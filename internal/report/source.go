@@ -1,0 +1,139 @@
+package report
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/vivagrader/grader/internal/interview"
+	"github.com/vivagrader/grader/internal/review"
+)
+
+// asked is one interview with its lines in the order in which they were asked. Number is its place in
+// interviews.jsonl, from 1: the same in anonymous reports and others.
+type asked struct {
+	interview.Recording
+	number int
+	lines  []*review.Line
+}
+
+// source reads the results interview by interview: it knows the places of all lines, and holds those of one.
+type source struct {
+	results    *os.File
+	recordings []interview.Recording
+	places     map[string][]place
+}
+
+// place is a line of results.jsonl by its bytes and its number.
+type place struct {
+	offset int64
+	length int
+	line   int
+}
+
+func openSource(dir string) (*source, error) {
+	s := &source{places: map[string][]place{}}
+	if err := s.readRecordings(filepath.Join(dir, InterviewsFile)); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(filepath.Join(dir, ResultsFile))
+	if err != nil {
+		return nil, err
+	}
+	s.results = f
+	if err := s.index(); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *source) close() { _ = s.results.Close() } // read only
+
+func (s *source) readRecordings(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }() // read only
+	return eachLine(f, func(data []byte, p place) error {
+		var r interview.Recording
+		if err := json.Unmarshal(data, &r); err != nil {
+			return fmt.Errorf("%s:%d: not a line of interviews: %w", InterviewsFile, p.line, err)
+		}
+		s.recordings = append(s.recordings, r)
+		return nil
+	})
+}
+
+// index finds the places of all lines. Results of an interview that interviews.jsonl does not have are shown too.
+func (s *source) index() error {
+	known := map[string]bool{}
+	for i := range s.recordings {
+		known[s.recordings[i].Interview] = true
+	}
+	return eachLine(s.results, func(data []byte, p place) error {
+		var l struct{ Interview string }
+		if err := json.Unmarshal(data, &l); err != nil {
+			return fmt.Errorf("%s:%d: not a line of results: %w", ResultsFile, p.line, err)
+		}
+		if !known[l.Interview] {
+			known[l.Interview] = true
+			s.recordings = append(s.recordings, interview.Recording{Interview: l.Interview})
+		}
+		s.places[l.Interview] = append(s.places[l.Interview], p)
+		return nil
+	})
+}
+
+// eachLine calls do with every line that is not blank.
+func eachLine(r io.Reader, do func(data []byte, p place) error) error {
+	in := bufio.NewReaderSize(r, 1<<16)
+	var p place
+	for {
+		data, err := in.ReadBytes('\n')
+		p.line++
+		p.length = len(data)
+		if data := bytes.TrimSpace(data); len(data) > 0 {
+			if err := do(data, p); err != nil {
+				return err
+			}
+		}
+		p.offset += int64(p.length)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// each reads one interview after the other.
+func (s *source) each(do func(*asked) error) error {
+	for i := range s.recordings {
+		iv := &asked{Recording: s.recordings[i], number: i + 1}
+		for _, p := range s.places[iv.Interview] {
+			data := make([]byte, p.length)
+			if _, err := s.results.ReadAt(data, p.offset); err != nil {
+				return fmt.Errorf("read %s: %w", ResultsFile, err)
+			}
+			l, err := review.Parse(data)
+			if err != nil {
+				return fmt.Errorf("%s:%d: %w", ResultsFile, p.line, err)
+			}
+			iv.lines = append(iv.lines, l)
+		}
+		slices.SortStableFunc(iv.lines, func(a, b *review.Line) int { return a.StartMS - b.StartMS })
+		if err := do(iv); err != nil {
+			return err
+		}
+	}
+	return nil
+}
