@@ -171,6 +171,9 @@ func (g *globals) announce(w app.Where) {
 	if w.Judge != "" {
 		judge = "judge " + w.Judge
 	}
+	if w.Speech != "" {
+		judge += ", recogniser " + w.Speech
+	}
 	fmt.Fprintf(g.err, "grader: ready: %s, %s\n", strings.Join(parts, ", "), judge)
 }
 

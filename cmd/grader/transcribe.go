@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -69,7 +68,7 @@ func (g *globals) hear(ctx context.Context, q *rubric.Question, f *spokenFlags) 
 	case f.audio != "" && (f.transcript != "" || f.speaker != ""):
 		return nil, usagef("give the answer once: --audio, or --transcript and its --speaker")
 	case f.audio != "":
-		h, err = g.listen(ctx, f.audio, vocabulary(q), &f.speech)
+		h, err = g.listen(ctx, f.audio, speech.Vocabulary(q.Spellings()), &f.speech)
 	default:
 		h, err = g.readTranscript(f.transcript, f.speaker)
 	}
@@ -91,23 +90,6 @@ func (h *heard) answer() grade.Answer { return grade.Answer{Text: h.Text, Modali
 // add puts what the transcript knows into the critique of the answer.
 func (h *heard) add(c *grade.Critique, q *rubric.Question) {
 	c.Hear(h.Transcript, time.Duration(q.ExpectSeconds)*time.Second, h.doubtful)
-}
-
-// vocabulary is the prompt that helps a recogniser with the names of a question.
-func vocabulary(q *rubric.Question) string {
-	if q == nil {
-		return ""
-	}
-	texts, known := []string{q.Prompt}, map[string]bool{}
-	for i := range q.Points {
-		texts = append(append(texts, q.Points[i].Statement), q.Points[i].Accept...)
-	}
-	for _, a := range q.Bank.Aliases {
-		if !strings.Contains(a.Means, " ") { // a name that is misheard
-			known[strings.ToLower(a.Means)] = true
-		}
-	}
-	return speech.Vocabulary(strings.TrimSuffix(q.Bank.Title, " questions"), texts, known)
 }
 
 // listen has the recogniser write a recording down. The recording is not kept.
@@ -135,7 +117,7 @@ func (g *globals) listen(ctx context.Context, name, vocabulary string, f *speech
 		}
 		return nil, err
 	}
-	return &heard{r.Transcript, len(r.Doubts) > 0 || speech.Unsure(r.Transcript), r.Notes}, nil
+	return &heard{r.Transcript, r.Doubtful(), r.Notes}, nil
 }
 
 // readTranscript reads a transcript and keeps what the candidate says. Doubts are looked for in the whole, where the
@@ -215,17 +197,19 @@ times of words: correct its text and give the file to grade --transcript.`,
 }
 
 func (g *globals) transcribe(ctx context.Context, name, question string, asJSON bool, f *speechFlags) error {
-	var q *rubric.Question
+	vocabulary := ""
 	if question != "" {
 		graders, err := g.graders()
 		if err != nil {
 			return err
 		}
-		if _, q, err = graders.find(question); err != nil {
+		_, q, err := graders.find(question)
+		if err != nil {
 			return err
 		}
+		vocabulary = speech.Vocabulary(q.Spellings())
 	}
-	h, err := g.listen(ctx, name, vocabulary(q), f)
+	h, err := g.listen(ctx, name, vocabulary, f)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/vivagrader/grader/internal/grade"
 	"github.com/vivagrader/grader/internal/rubric"
 	"github.com/vivagrader/grader/internal/server"
+	"github.com/vivagrader/grader/internal/speech"
 )
 
 // probeTimeout bounds the question to the judge at the start.
@@ -39,7 +40,7 @@ type Options struct {
 type Where struct {
 	GRPC, HTTP, Admin string
 	Banks             []*rubric.Bank
-	Judge             string // model at endpoint, empty for none
+	Judge, Speech     string // model at endpoint, empty for none
 }
 
 // App is the service: New builds it, Run starts it, serves and stops it.
@@ -64,7 +65,8 @@ func New(opts Options) (*App, error) {
 	serve := server.Config{
 		Version: opts.Version, PerKey: server.Rate{PerSecond: cfg.Limits.KeyRate, Burst: cfg.Limits.KeyBurst},
 		PerAddress: server.Rate{PerSecond: cfg.Limits.AddressRate, Burst: cfg.Limits.AddressBurst},
-		InFlight:   cfg.Limits.InFlight, JudgeSlots: cfg.Judge.Concurrency, RequestTimeout: cfg.Timeouts.Request, HeaderTimeout: cfg.Timeouts.Header,
+		InFlight:   cfg.Limits.InFlight, JudgeSlots: cfg.Judge.Concurrency, SpeechTimeout: cfg.Speech.Timeout,
+		SpeechSlots: cfg.Speech.Concurrency, MaxAudio: cfg.Speech.MaxBytes, RequestTimeout: cfg.Timeouts.Request, HeaderTimeout: cfg.Timeouts.Header,
 		ReadTimeout: cfg.Timeouts.Read, IdleTimeout: cfg.Timeouts.Idle, Heartbeat: cfg.Timeouts.Heartbeat, Origins: cfg.CORS.Origins,
 		NoSite: !cfg.Site, NoReflection: !cfg.Reflect, Pprof: cfg.Pprof, Logger: opts.Logger,
 	}
@@ -77,6 +79,10 @@ func New(opts Options) (*App, error) {
 		}
 		serve.Judge, serve.JudgeTotals = &a.judge.Judged, a.judge.Client.Totals
 		a.where.Judge = j.Model + " at " + j.URL
+	}
+	if s := cfg.Speech.For(); s.Configured() {
+		serve.Speech = speech.New(speech.Config{URL: s.URL, Model: s.Model, APIKey: s.APIKey.Reveal()})
+		a.where.Speech = s.Model + " at " + s.URL
 	}
 	if serve.TLS, err = a.tls(); err != nil {
 		return nil, err

@@ -23,6 +23,11 @@ func (s *Serve) problems() Problems {
 	add := func(path, format string, args ...any) { bad = append(bad, path+": "+fmt.Sprintf(format, args...)) }
 	s.checkAddresses(add)
 	s.checkJudge(add)
+	if sp := s.Speech.For(); sp.URL != "" || sp.Model != "" {
+		if err := sp.Validate(); err != nil {
+			add("speech", "%v", err)
+		}
+	}
 	s.checkNumbers(add)
 	s.checkKeys(add)
 	if (s.TLS.CertFile == "") != (s.TLS.KeyFile == "") {
@@ -117,6 +122,7 @@ func (s *Serve) checkNumbers(add func(string, string, ...any)) {
 		{"timeouts.request", t.Request.Seconds(), false}, {"timeouts.header", t.Header.Seconds(), false}, {"timeouts.read", t.Read.Seconds(), false},
 		{"timeouts.idle", t.Idle.Seconds(), false}, {"timeouts.heartbeat", t.Heartbeat.Seconds(), false}, {"timeouts.drain", t.Drain.Seconds(), false},
 		{"judge.timeout", s.Judge.Timeout.Seconds(), false}, {"judge.concurrency", float64(s.Judge.Concurrency), false}, {"judge.max_cost", s.Judge.MaxCost, true},
+		{"speech.timeout", s.Speech.Timeout.Seconds(), false}, {"speech.concurrency", float64(s.Speech.Concurrency), false}, {"speech.max_bytes", float64(s.Speech.MaxBytes), false},
 	} {
 		switch {
 		case n.value < 0 && n.zero:

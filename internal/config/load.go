@@ -115,18 +115,26 @@ func plain(line string) string {
 
 // secrets reads what stands in files of its own.
 func (s *Serve) secrets() Problems {
-	if s.Judge.APIKeyFile == "" {
-		return nil
+	var bad Problems
+	for _, k := range []struct {
+		path, file string
+		key        *Secret
+	}{{"judge.api_key", s.Judge.APIKeyFile, &s.Judge.APIKey}, {"speech.api_key", s.Speech.APIKeyFile, &s.Speech.APIKey}} {
+		if k.file == "" {
+			continue
+		}
+		if *k.key != "" {
+			bad = append(bad, k.path+"_file: the key is given twice; take out "+k.path)
+			continue
+		}
+		data, err := os.ReadFile(k.file)
+		if err != nil {
+			bad = append(bad, k.path+"_file: "+err.Error())
+			continue
+		}
+		*k.key = Secret(strings.TrimSpace(string(data)))
 	}
-	if s.Judge.APIKey != "" {
-		return Problems{"judge.api_key_file: the key is given twice; take out judge.api_key"}
-	}
-	data, err := os.ReadFile(s.Judge.APIKeyFile)
-	if err != nil {
-		return Problems{"judge.api_key_file: " + err.Error()}
-	}
-	s.Judge.APIKey = Secret(strings.TrimSpace(string(data)))
-	return nil
+	return bad
 }
 
 // borrow takes what is not said from the variables that other tools share.
@@ -134,6 +142,9 @@ func (s *Serve) borrow(getenv func(string) string) {
 	with := s.Judge.For().WithEnv(getenv)
 	if with.Configured() {
 		s.Judge.URL, s.Judge.Model, s.Judge.APIKey = with.URL, with.Model, with.APIKey
+	}
+	if with := s.Speech.For().WithEnv(getenv); with.Configured() {
+		s.Speech.URL, s.Speech.Model, s.Speech.APIKey = with.URL, with.Model, with.APIKey
 	}
 }
 

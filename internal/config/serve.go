@@ -16,13 +16,25 @@ type Serve struct {
 	Reflect   bool     `yaml:"reflection" doc:"serve gRPC reflection"`
 	Pprof     bool     `yaml:"pprof" doc:"serve profiles at /debug/pprof/ of the admin address"`
 
-	Judge    ServeJudge `yaml:"judge"`
-	TLS      TLS        `yaml:"tls"`
-	Limits   Limits     `yaml:"limits"`
-	Timeouts Timeouts   `yaml:"timeouts"`
-	CORS     CORS       `yaml:"cors"`
-	Log      Log        `yaml:"log"`
-	Keys     []Key      `yaml:"keys" flag:"-"`
+	Judge    ServeJudge  `yaml:"judge"`
+	Speech   ServeSpeech `yaml:"speech"`
+	TLS      TLS         `yaml:"tls"`
+	Limits   Limits      `yaml:"limits"`
+	Timeouts Timeouts    `yaml:"timeouts"`
+	CORS     CORS        `yaml:"cors"`
+	Log      Log         `yaml:"log"`
+	Keys     []Key       `yaml:"keys" flag:"-"`
+}
+
+// ServeSpeech says which recogniser writes recordings down. Empty is none: recordings are refused.
+type ServeSpeech struct {
+	URL         string        `yaml:"url" doc:"OpenAI-compatible recogniser with its /v1; else OPENAI_BASE_URL"`
+	Model       string        `yaml:"model" doc:"model of the recogniser, such as whisper-1"`
+	APIKey      Secret        `yaml:"api_key" flag:"-" doc:"key for the recogniser; else OPENAI_API_KEY"`
+	APIKeyFile  string        `yaml:"api_key_file" doc:"file that holds the key for the recogniser"`
+	Timeout     time.Duration `yaml:"timeout" doc:"time for one recording, all attempts and passes together; a request that uploads one may take so much longer than timeouts.request"`
+	Concurrency int           `yaml:"concurrency" doc:"recordings that are received or written down at once; more are turned away"`
+	MaxBytes    int           `yaml:"max_bytes" doc:"largest recording that can be uploaded"`
 }
 
 // ServeJudge says which model judges answers. Empty is none: keywords decide.
@@ -59,7 +71,7 @@ type Limits struct {
 type Timeouts struct {
 	Request   time.Duration `yaml:"request" doc:"most time for one request"`
 	Header    time.Duration `yaml:"header" doc:"for the header of an HTTP request to arrive"`
-	Read      time.Duration `yaml:"read" doc:"for a whole HTTP request to arrive"`
+	Read      time.Duration `yaml:"read" doc:"for a whole HTTP request to arrive; of a recording that is uploaded, for its next piece"`
 	Idle      time.Duration `yaml:"idle" doc:"for an HTTP connection without requests"`
 	Heartbeat time.Duration `yaml:"heartbeat" doc:"between two heartbeats of an event stream"`
 	Drain     time.Duration `yaml:"drain" doc:"for requests under way when the server is told to stop"`
@@ -93,6 +105,7 @@ func DefaultServe() Serve {
 		GRPCAddr: "127.0.0.1:9090", HTTPAddr: "127.0.0.1:8080", AdminAddr: "127.0.0.1:8081",
 		Site: true, Reflect: true,
 		Judge:    ServeJudge{Timeout: DefaultJudgeTimeout, Evidence: "quotes", Concurrency: DefaultJudgeConcurrency},
+		Speech:   ServeSpeech{Timeout: 5 * time.Minute, Concurrency: 8, MaxBytes: 25_000_000},
 		Limits:   Limits{InFlight: 256, KeyRate: 20, KeyBurst: 40, AddressRate: 100, AddressBurst: 200},
 		Timeouts: Timeouts{Request: 2 * time.Minute, Header: 5 * time.Second, Read: 30 * time.Second, Idle: 2 * time.Minute, Heartbeat: 15 * time.Second, Drain: 30 * time.Second},
 		Log:      Log{Level: "info", Format: "text"},
@@ -106,4 +119,9 @@ const Off = "off"
 func (j ServeJudge) For() Judge {
 	return Judge{URL: j.URL, Model: j.Model, APIKey: j.APIKey, Timeout: j.Timeout, Evidence: j.Evidence, Concurrency: j.Concurrency,
 		CacheDir: j.CacheDir, NoCache: j.NoCache, MaxCost: j.MaxCost, Prices: j.Prices}
+}
+
+// For returns the recogniser's settings as everything else takes them.
+func (s ServeSpeech) For() Speech {
+	return Speech{URL: s.URL, Model: s.Model, APIKey: s.APIKey, Timeout: s.Timeout}
 }

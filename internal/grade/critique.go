@@ -231,6 +231,7 @@ type Timing struct {
 	TotalMillis   float64
 	KeywordMillis float64
 	JudgeMillis   float64
+	SpeechMillis  float64
 	CacheHit      bool // every reply of the judge came from the cache
 	Judged        bool // a judge was asked
 	Spent, Saved  Usage

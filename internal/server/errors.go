@@ -20,6 +20,7 @@ import (
 	"github.com/vivagrader/grader/internal/grade"
 	"github.com/vivagrader/grader/internal/llm"
 	"github.com/vivagrader/grader/internal/rubric"
+	"github.com/vivagrader/grader/internal/speech"
 )
 
 // apiError is an error as a caller sees it.
@@ -94,6 +95,12 @@ func toAPI(err error) *apiError {
 		return &apiError{reason: graderv1.ErrorReason_QUESTION_NOT_FOUND, message: "unknown question", cause: err}
 	case errors.Is(err, rubric.ErrUnknownPoint):
 		return &apiError{reason: graderv1.ErrorReason_POINT_NOT_FOUND, message: "unknown point", cause: err}
+	case errors.Is(err, speech.ErrNotAudio), errors.Is(err, speech.ErrNoSound):
+		return &apiError{reason: graderv1.ErrorReason_NOT_AUDIO, message: "there is no recording in what came; send wav, flac, mp3, ogg, m4a, mp4 or webm with sound in it", cause: err}
+	case errors.Is(err, speech.ErrTooLong):
+		return &apiError{reason: graderv1.ErrorReason_BODY_TOO_LARGE, message: "the recording is too long; send one answer at a time", cause: err}
+	case errors.Is(err, speech.ErrNeedsFFmpeg):
+		return &apiError{reason: graderv1.ErrorReason_UNSUPPORTED_MEDIA_TYPE, message: "the server cannot read m4a, mp4 and webm, nor cut long recordings that are no wav: it has no ffmpeg; send wav, flac, mp3 or ogg", cause: err}
 	case errors.Is(err, rubric.ErrNoBank), broken:
 		return &apiError{reason: graderv1.ErrorReason_BANK_BROKEN, message: "the bank cannot be used; tell the operator", cause: err}
 	case errors.Is(err, io.EOF):
@@ -179,4 +186,14 @@ func judgeFailed(r grade.Reason) *apiError {
 	}
 	e.metadata = map[string]string{"judge_reason": string(r)}
 	return e
+}
+
+// speechFailed is a recogniser that gave no transcript. Its own words are for the log: they can name endpoints.
+func speechFailed(e *llm.Error) *apiError {
+	if e.Kind == llm.BadRequest {
+		return &apiError{reason: graderv1.ErrorReason_NOT_AUDIO, message: "the recogniser cannot read the recording; record it again, or send it in another format", cause: e}
+	}
+	out := refuse(graderv1.ErrorReason_SPEECH_FAILED, "the recogniser failed (%s); try again later, or send text or a transcript", e.Kind)
+	out.cause, out.retry = e, e.RetryAfter
+	return out
 }

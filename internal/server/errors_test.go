@@ -21,9 +21,10 @@ import (
 	"github.com/vivagrader/grader/internal/grade"
 	"github.com/vivagrader/grader/internal/llm"
 	"github.com/vivagrader/grader/internal/rubric"
+	"github.com/vivagrader/grader/internal/speech"
 )
 
-// errorsOfTheDomain has one example of every exported error of rubric, grade and llm, by its name.
+// errorsOfTheDomain has one example of every exported error of rubric, grade, llm and speech, by its name.
 func errorsOfTheDomain() map[string]error {
 	out := map[string]error{
 		"rubric.ErrUnknownQuestion":   rubric.ErrUnknownQuestion,
@@ -31,6 +32,10 @@ func errorsOfTheDomain() map[string]error {
 		"rubric.ErrNoBank":            rubric.ErrNoBank,
 		"rubric.UnknownQuestionError": &rubric.UnknownQuestionError{ID: "tee", Nearest: []string{"tea"}},
 		"llm.Error":                   &llm.Error{Kind: llm.Unavailable, Message: "secret endpoint"},
+		"speech.ErrNotAudio":          speech.ErrNotAudio,
+		"speech.ErrNoSound":           speech.ErrNoSound,
+		"speech.ErrTooLong":           speech.ErrTooLong,
+		"speech.ErrNeedsFFmpeg":       speech.ErrNeedsFFmpeg,
 	}
 	return out
 }
@@ -38,7 +43,7 @@ func errorsOfTheDomain() map[string]error {
 func TestEveryErrorHasAStatus(t *testing.T) {
 	t.Parallel()
 	known := errorsOfTheDomain()
-	for _, pkg := range []string{"rubric", "grade", "llm"} {
+	for _, pkg := range []string{"rubric", "grade", "llm", "speech"} {
 		for _, name := range exportedErrors(t, filepath.Join("..", pkg)) {
 			err, ok := known[pkg+"."+name]
 			require.True(t, ok, "%s.%s: add an example to errorsOfTheDomain and a line to toAPI", pkg, name)

@@ -13,6 +13,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+
 	graderv1 "github.com/vivagrader/grader/gen/grader/v1"
 )
 
@@ -21,14 +23,18 @@ const maxBodyBytes = 4<<20 + 256<<10
 
 // httpHandler is everything that is between the socket and the gateway.
 type httpHandler struct {
-	gateway   http.Handler
-	site      http.Handler // nil without the page
+	gateway   *runtime.ServeMux
+	client    graderv1.GraderServiceClient // for uploads
+	site      http.Handler                 // nil without the page
 	origins   []string
 	heartbeat time.Duration
 	stall     time.Duration // how long one write of a stream may take
-	tls       bool
-	metrics   *metrics
-	log       *slog.Logger
+	maxAudio  int           // bytes of a recording
+	// uploadTimeout is for a request with a recording, pieceTimeout for the next piece of it to come.
+	uploadTimeout, pieceTimeout time.Duration
+	tls                         bool
+	metrics                     *metrics
+	log                         *slog.Logger
 }
 
 func (h *httpHandler) handler() http.Handler {
@@ -75,7 +81,7 @@ func (h *httpHandler) crossOrigin(next http.Handler) http.Handler {
 
 func (h *httpHandler) route(w http.ResponseWriter, r *http.Request) {
 	switch {
-	case strings.HasPrefix(r.URL.Path, "/v1/"):
+	case strings.HasPrefix(r.URL.Path, "/v1/"), strings.HasPrefix(r.URL.Path, "/v1:"):
 		h.api(w, r)
 	case h.site != nil:
 		h.site.ServeHTTP(w, r)
@@ -88,6 +94,10 @@ func (h *httpHandler) route(w http.ResponseWriter, r *http.Request) {
 func (h *httpHandler) api(w http.ResponseWriter, r *http.Request) {
 	if !utf8.ValidString(r.URL.Path) {
 		writeError(w, r, refuse(graderv1.ErrorReason_MALFORMED_REQUEST, "the path is no UTF-8"))
+		return
+	}
+	if at, ok := uploadAt(r.URL.Path); ok {
+		h.upload(w, r, at)
 		return
 	}
 	if grades(r) && r.Method != http.MethodPost { // the gateway would take the verb for a part of an id

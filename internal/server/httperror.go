@@ -93,7 +93,7 @@ func routeError(r *http.Request, code int) *apiError {
 	}
 	e := refuse(graderv1.ErrorReason_METHOD_NOT_ALLOWED, "this path does not take %s", methodShown(r.Method))
 	e.allow = "GET, HEAD"
-	if grades(r) {
+	if _, upload := uploadAt(r.URL.Path); upload || grades(r) {
 		e.allow = "POST"
 	}
 	e.message += "; use " + e.allow

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -17,6 +18,8 @@ import (
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+
+	graderv1 "github.com/vivagrader/grader/gen/grader/v1"
 )
 
 const (
@@ -35,7 +38,8 @@ type interceptor struct {
 	addresses *addresses
 	flight    *flight
 	validator protovalidate.Validator
-	timeout   time.Duration
+	timeout   time.Duration // for one request
+	hearing   time.Duration // how much longer one with a recording may take
 	metrics   *metrics
 	log       *slog.Logger
 }
@@ -149,8 +153,16 @@ func (c *exchange) admit(ctx context.Context) (context.Context, error) {
 		return ctx, c.shed("in_flight", err)
 	}
 	c.leave = c.flight.leave
-	ctx, c.cancel = context.WithTimeout(context.WithValue(ctx, callerKey{}, who), c.timeout)
+	ctx, c.cancel = context.WithTimeout(context.WithValue(ctx, callerKey{}, who), c.allowed())
 	return ctx, nil
+}
+
+// allowed is the most time for the request.
+func (c *exchange) allowed() time.Duration {
+	if c.method == "GradeAudio" || c.method == "Transcribe" {
+		return c.timeout + c.hearing
+	}
+	return c.timeout
 }
 
 func (c *exchange) shed(why string, err error) error {
@@ -196,8 +208,11 @@ func (c *exchange) end(err error) error {
 }
 
 func (c *exchange) write(ctx context.Context, cause error, st *status.Status) {
-	if st.Code() == codes.Internal {
+	switch {
+	case st.Code() == codes.Internal:
 		c.log.ErrorContext(ctx, "internal error", slog.String("request_id", c.id), slog.Any("error", cause))
+	case reasonOf(st) == graderv1.ErrorReason_SPEECH_FAILED:
+		c.log.WarnContext(ctx, "recogniser failed", slog.String("request_id", c.id), slog.Any("error", errors.Unwrap(cause)))
 	}
 	if c.transport != "grpc" {
 		return // the HTTP side writes its own line

@@ -14,11 +14,10 @@ import (
 	"github.com/vivagrader/grader/internal/wire"
 )
 
-// gradeRequest is what both ways of grading are asked with.
-type gradeRequest interface {
+// gradeOptions are what every way of grading is asked with, beside the answer.
+type gradeOptions interface {
 	GetBank() string
 	GetQuestionId() string
-	GetAnswer() *graderv1.Answer
 	GetJudge() graderv1.JudgeUse_Value
 	GetDetail() graderv1.Detail_Value
 }
@@ -29,12 +28,15 @@ type job struct {
 	question   *rubric.Question
 	answer     grade.Answer
 	transcript *transcript.Transcript // nil for text
+	doubtful   bool                   // the transcript
+	hearing    time.Duration          // with the recogniser
 	judged     *grade.Judged          // nil: by keywords
 	required   bool
 	detail     graderv1.Detail_Value
 }
 
-func (s *service) job(ctx context.Context, req gradeRequest) (*job, error) {
+// job decides everything but the answer.
+func (s *service) job(ctx context.Context, req gradeOptions) (*job, error) {
 	who := callerOf(ctx)
 	if err := who.may(ScopeGrade); err != nil {
 		return nil, err
@@ -48,24 +50,41 @@ func (s *service) job(ctx context.Context, req gradeRequest) (*job, error) {
 		return nil, err
 	}
 	j := &job{grader: g, question: q, detail: detail}
-	if j.answer, j.transcript, err = readAnswer(req.GetAnswer()); err != nil {
-		return nil, err
-	}
 	return j, s.chooseJudge(j, req.GetJudge(), who)
 }
 
-func readAnswer(a *graderv1.Answer) (grade.Answer, *transcript.Transcript, error) {
-	if a.GetAudio() != nil {
-		return grade.Answer{}, nil, refuse(graderv1.ErrorReason_SPEECH_NOT_CONFIGURED, "no recogniser is configured; send text or a transcript")
+// answered is the job of a request that holds its answer.
+func (s *service) answered(ctx context.Context, req gradeOptions, a *graderv1.Answer) (*job, error) {
+	j, err := s.job(ctx, req)
+	if err != nil {
+		return nil, err
 	}
-	out, t, err := wire.Answer(a)
+	if audio := a.GetAudio(); audio != nil {
+		if err := s.speech.enter(); err != nil {
+			return nil, err
+		}
+		defer s.speech.flight.leave()
+		r, took, err := s.speech.hear(ctx, audio.GetContent(), j.question)
+		if err != nil {
+			return nil, err
+		}
+		return j, j.heard(r, took)
+	}
+	return j, j.read(a)
+}
+
+// read takes a text or a transcript as the answer.
+func (j *job) read(a *graderv1.Answer) (err error) {
+	j.answer, j.transcript, err = wire.Answer(a)
 	switch {
 	case err != nil:
-		return out, nil, badField(graderv1.ErrorReason_INVALID_FIELD, "answer.transcript", err.Error())
-	case len(out.Text) > grade.MaxTextBytes:
-		return out, nil, badField(graderv1.ErrorReason_INVALID_FIELD, "answer.transcript", fmt.Sprintf("the words together must be at most %d bytes", grade.MaxTextBytes))
+		return badField(graderv1.ErrorReason_INVALID_FIELD, "answer.transcript", err.Error())
+	case len(j.answer.Text) > grade.MaxTextBytes:
+		return badField(graderv1.ErrorReason_INVALID_FIELD, "answer.transcript", fmt.Sprintf("the words together must be at most %d bytes", grade.MaxTextBytes))
+	case j.transcript != nil:
+		j.doubtful = a.GetTranscript().GetDoubtful() || speech.Unsure(j.transcript)
 	}
-	return out, t, nil
+	return nil
 }
 
 func (s *service) chooseJudge(j *job, use graderv1.JudgeUse_Value, who *caller) error {
@@ -133,10 +152,11 @@ func (j *job) failed(c *grade.Critique) error {
 // finish adds what the transcript knows, and the time that it took.
 func (j *job) finish(c *grade.Critique, start time.Time) *grade.Critique {
 	if j.transcript != nil {
-		c.Hear(j.transcript, time.Duration(j.question.ExpectSeconds)*time.Second, speech.Unsure(j.transcript))
+		c.Hear(j.transcript, time.Duration(j.question.ExpectSeconds)*time.Second, j.doubtful)
 	}
-	c.Timing.TotalMillis = float64(time.Since(start).Microseconds()) / 1000
-	c.Timing.KeywordMillis = math.Round(max(0, c.Timing.TotalMillis-c.Timing.JudgeMillis)*1000) / 1000
+	took := time.Since(start)
+	c.Timing.SpeechMillis, c.Timing.TotalMillis = millis(j.hearing), millis(j.hearing+took)
+	c.Timing.KeywordMillis = math.Round(max(0, millis(took)-c.Timing.JudgeMillis)*1000) / 1000
 	return c
 }
 

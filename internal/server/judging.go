@@ -42,7 +42,7 @@ type gatedJudge struct {
 // Judge asks the judge within the caller's time, its budget and the server's bound.
 func (j gatedJudge) Judge(ctx context.Context, req judge.Request) (judge.Result, error) {
 	start := time.Now()
-	ctx, cancel := j.gate.within(ctx)
+	ctx, cancel := inTime(ctx, j.gate.hurry)
 	defer cancel()
 	if err := j.gate.enter(ctx); err != nil {
 		return judge.Result{Elapsed: time.Since(start)}, err
@@ -60,8 +60,8 @@ func (j gatedJudge) Judge(ctx context.Context, req judge.Request) (judge.Result,
 	return r, err
 }
 
-// within leaves time to tell the result, and ends the wait when the server is in a hurry.
-func (g *judgeGate) within(ctx context.Context) (context.Context, context.CancelFunc) {
+// inTime leaves time to tell the result, and ends the wait when the server is in a hurry.
+func inTime(ctx context.Context, hurry <-chan struct{}) (context.Context, context.CancelFunc) {
 	var cancel context.CancelFunc
 	if deadline, ok := ctx.Deadline(); ok {
 		left := time.Until(deadline)
@@ -72,7 +72,7 @@ func (g *judgeGate) within(ctx context.Context) (context.Context, context.Cancel
 	done := ctx.Done()
 	go func() {
 		select {
-		case <-g.hurry:
+		case <-hurry:
 			cancel()
 		case <-done:
 		}

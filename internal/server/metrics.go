@@ -11,6 +11,7 @@ import (
 
 	"github.com/vivagrader/grader/internal/grade"
 	"github.com/vivagrader/grader/internal/llm"
+	"github.com/vivagrader/grader/internal/speech"
 )
 
 // Buckets reach from a keyword grade, a tenth of a millisecond, to a judge that takes its time.
@@ -28,6 +29,8 @@ type metrics struct {
 	panics    prometheus.Counter
 	critiques *prometheus.CounterVec
 	judgeWait *prometheus.HistogramVec
+	speech    *prometheus.HistogramVec
+	heard     prometheus.Counter
 	reloads   *prometheus.CounterVec
 	bank      *prometheus.GaugeVec
 	ready     prometheus.Gauge
@@ -48,6 +51,9 @@ func newMetrics(reg prometheus.Registerer, version string) *metrics {
 			Help: "Answers graded, by state (GRADED, DEGRADED, UNGRADABLE) and mode (KEYWORDS, JUDGE)."}, []string{"state", "mode"}),
 		judgeWait: f.NewHistogramVec(prometheus.HistogramOpts{Name: "grader_judge_seconds", Buckets: judgeBuckets,
 			Help: "Time that an answer was with the judge, all attempts and re-asks together, by outcome: ok, or what went wrong."}, []string{"outcome"}),
+		speech: f.NewHistogramVec(prometheus.HistogramOpts{Name: "grader_speech_seconds", Buckets: judgeBuckets,
+			Help: "Time that a recording was with the recogniser, all attempts and passes together, by outcome: ok, refused for a recording that is none, or what went wrong."}, []string{"outcome"}),
+		heard: f.NewCounter(prometheus.CounterOpts{Name: "grader_speech_recorded_seconds_total", Help: "Length of the recordings that were written down."}),
 		reloads: f.NewCounterVec(prometheus.CounterOpts{Name: "grader_bank_reloads_total",
 			Help: "Reloads of the banks, by outcome: ok, or failed, which keeps the old ones."}, []string{"outcome"}),
 		bank: f.NewGaugeVec(prometheus.GaugeOpts{Name: "grader_bank_questions",
@@ -78,6 +84,20 @@ func (m *metrics) judged(took time.Duration, err error) {
 		outcome = llm.KindUnspecified.String()
 	}
 	m.judgeWait.WithLabelValues(outcome).Observe(took.Seconds())
+}
+
+func (m *metrics) recognised(r *speech.Result, took time.Duration, err error) {
+	outcome := "ok"
+	e, failed := errors.AsType[*llm.Error](err)
+	switch {
+	case failed:
+		outcome = e.Kind.String()
+	case err != nil:
+		outcome = "refused"
+	default:
+		m.heard.Add(float64(r.Transcript.DurationMS) / 1000)
+	}
+	m.speech.WithLabelValues(outcome).Observe(took.Seconds())
 }
 
 func (m *metrics) serving(c *Catalog) {

@@ -13,6 +13,8 @@ import (
 
 	"github.com/vivagrader/grader/internal/grade"
 	"github.com/vivagrader/grader/internal/llm"
+	"github.com/vivagrader/grader/internal/speech"
+	"github.com/vivagrader/grader/internal/transcript"
 )
 
 // everyMetric has every metric with one value.
@@ -24,6 +26,7 @@ func everyMetric(t *testing.T) *prometheus.Registry {
 	m.shed.WithLabelValues("key").Inc()
 	m.graded(&grade.Critique{State: grade.Graded, Mode: grade.ModeKeywords})
 	m.judged(1, nil)
+	m.recognised(&speech.Result{Transcript: &transcript.Transcript{}}, 1, nil)
 	m.reloads.WithLabelValues("ok").Inc()
 	m.serving(catalog(t))
 	return reg

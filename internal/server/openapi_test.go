@@ -6,10 +6,14 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
+
+	graderv1 "github.com/vivagrader/grader/gen/grader/v1"
 )
 
 type object = map[string]any
@@ -53,11 +57,11 @@ func TestOpenAPIIsWhole(t *testing.T) {
 	st := start(t, Config{})
 	for path, verbs := range doc["paths"].(object) {
 		for verb, op := range verbs.(object) {
-			body := ""
-			if op.(object)["requestBody"] != nil {
-				body = "{}"
+			body, contentType := "", "-"
+			if b, ok := op.(object)["requestBody"].(object); ok {
+				body, contentType = "{}", slices.Sorted(maps.Keys(b["content"].(object)))[0]
 			}
-			r := st.do(t, strings.ToUpper(verb), strings.NewReplacer("{bank}", "tea", "{questionId}", "black-tea").Replace(path), body)
+			r := st.do(t, strings.ToUpper(verb), strings.NewReplacer("{bank}", "tea", "{questionId}", "black-tea").Replace(path), body, "Content-Type", contentType)
 			require.NotEqual(t, http.StatusNotFound, r.status, "%s %s", verb, path)
 			require.NotEqual(t, http.StatusMethodNotAllowed, r.status, "%s %s", verb, path)
 			declared := op.(object)["responses"].(object)
@@ -95,6 +99,7 @@ func openAPI(t *testing.T, from object) object {
 		}
 	}
 	maps.Copy(paths, handWritten())
+	maps.Copy(paths, uploads(schemas))
 	doc := object{
 		"openapi": "3.0.3", "info": from["info"], "servers": []any{object{"url": "/"}}, "tags": from["tags"], "paths": paths,
 		"security": []any{object{}, object{"bearer": []any{}}, object{"apiKey": []any{}}},
@@ -175,11 +180,14 @@ func operation(verb string, op object) object {
 		}
 		parameters = append(parameters, parameter(p))
 	}
-	parameters = append(parameters, object{"name": "X-Request-Id", "in": "header", "description": "Id of the request for the logs, given back. At most 128 letters, digits, dots, dashes and underscores; else the server makes one.",
-		"schema": object{"type": "string"}})
-	out["parameters"] = parameters
+	out["parameters"] = append(parameters, requestIDParameter())
 	out["responses"] = responses(verb, op)
 	return out
+}
+
+func requestIDParameter() object {
+	return object{"name": "X-Request-Id", "in": "header", "description": "Id of the request for the logs, given back. At most 128 letters, digits, dots, dashes and underscores; else the server makes one.",
+		"schema": object{"type": "string"}}
 }
 
 func parameter(p object) object {
@@ -260,7 +268,75 @@ func errorResponses(t *testing.T) object {
 	return out
 }
 
-// handWritten are the routes beside the gateway.
+// uploads are the routes that take a recording as it is. They stand beside the gateway, and so do their schemas.
+func uploads(schemas object) object {
+	ref := func(name string) object { return object{"$ref": "#/components/schemas/" + name} }
+	schemas["TranscribeResponse"] = schemaOf(&graderv1.TranscribeResponse{}, "What was heard.", object{
+		"transcript": object{"allOf": []any{ref("Transcript")}, "description": "What was said. Its text is empty where nobody speaks; doubtful is set where the critique of it would say LOW_TRANSCRIPT_QUALITY."},
+		"doubts":     object{"type": "array", "items": ref("Doubt"), "description": "The stretches that are probably wrong and that a second pass did not settle, by time."},
+		"notes":      object{"type": "array", "items": object{"type": "string"}, "description": "What was noticed and repaired, and what is doubted, a sentence each."},
+	})
+	schemas["Doubt"] = schemaOf(&graderv1.Doubt{}, "A stretch of a transcript that is probably wrong.", object{
+		"kind":    object{"type": "string", "enum": []any{"LOST", "LOOP", "INVENTED"}, "description": "LOST: the stretch has no words. LOOP: the recogniser repeats itself. INVENTED: words where nobody spoke."},
+		"startMs": object{"type": "integer", "format": "int32", "description": "Start in milliseconds from the beginning of the recording."},
+		"endMs":   object{"type": "integer", "format": "int32", "description": "End in milliseconds from the beginning of the recording."},
+	})
+	option := func(name, schema, description string) object {
+		return object{"name": name, "in": "query", "required": false, "description": description, "schema": ref(schema)}
+	}
+	grading := []any{option("judge", "JudgeUse.Value", "Whether a judge is asked. Left out: AUTO."),
+		option("detail", "Detail.Value", "How much of the critique is returned. Left out: CANDIDATE, or less if the key is bound to less.")}
+	const whole, heard = "Grade one spoken answer from its recording.", "Write a recording down, to be read and corrected before it is graded."
+	out := object{"/v1:transcribe": upload("Transcribe", heard, "TranscribeResponse", nil, nil)}
+	for suffix, prefix := range map[string]string{"": "/v1", "2": "/v1/banks/{bank}"} {
+		var at []string
+		if suffix != "" {
+			at = append(at, "bank")
+		}
+		at = append(at, "questionId")
+		path := prefix + "/questions/{questionId}"
+		out[path+":gradeAudio"] = upload("GradeAudio"+suffix, whole, "Critique", at, grading)
+		out[path+":transcribe"] = upload("TranscribeAnswer"+suffix, heard+" The names of the question help the recogniser.", "TranscribeResponse", at, nil)
+	}
+	return out
+}
+
+// schemaOf is the schema of a message that the gateway does not know. Its properties have to be the message's fields.
+func schemaOf(m proto.Message, description string, properties object) object {
+	var required []any
+	fields := m.ProtoReflect().Descriptor().Fields()
+	for i := range fields.Len() {
+		name := fields.Get(i).JSONName()
+		if properties[name] == nil {
+			panic("no description of " + name)
+		}
+		required = append(required, name)
+	}
+	return object{"type": "object", "description": description, "properties": properties, "required": required}
+}
+
+func upload(id, summary, reply string, path []string, options []any) object {
+	var parameters []any
+	for _, name := range path {
+		description := "Id of the question, for example \"event-loop-phases\", at most 100 characters."
+		if name == "bank" {
+			description = "Id of the bank, at most 100 characters."
+		}
+		parameters = append(parameters, parameter(object{"name": name, "in": "path", "required": true, "description": description, "type": "string"}))
+	}
+	parameters = append(append(parameters, options...), requestIDParameter())
+	sound := object{"type": "string", "format": "binary"}
+	return object{"post": object{"operationId": id, "summary": summary, "tags": []any{"GraderService"}, "parameters": parameters,
+		"description": "wav, flac, mp3 or ogg, and m4a, mp4 or webm where the server has ffmpeg; the format is told by the content. At most 25 MB unless the server says otherwise. The recording is not kept.",
+		"requestBody": object{"required": true, "description": "The recording as it is, or as the one part of a form.", "content": object{
+			"audio/*": object{"schema": sound}, "application/octet-stream": object{"schema": sound}, "video/webm": object{"schema": sound},
+			"multipart/form-data": object{"schema": object{"type": "object", "required": []any{formField}, "properties": object{formField: sound}}},
+		}},
+		"responses": responses("post", object{"responses": object{"200": object{"description": "A successful response.", "schema": object{"$ref": "#/components/schemas/" + reply}}}}),
+	}}
+}
+
+// handWritten are the pages.
 func handWritten() object {
 	get := func(id, summary, contentType string) object {
 		return object{"get": object{"operationId": id, "summary": summary, "tags": []any{"Pages"}, "security": []any{object{}}, "responses": object{

@@ -123,6 +123,7 @@ func (q quiet) Handle(ctx context.Context, r slog.Record) error {
 }
 
 func requests() []proto.Message {
-	return []proto.Message{&graderv1.GradeAnswerRequest{}, &graderv1.StreamGradeAnswerRequest{}, &graderv1.ListQuestionsRequest{},
+	return []proto.Message{&graderv1.GradeAnswerRequest{}, &graderv1.StreamGradeAnswerRequest{}, &graderv1.GradeAudioRequest{}, &graderv1.TranscribeRequest{},
+		&graderv1.ListQuestionsRequest{},
 		&graderv1.GetQuestionRequest{}, &graderv1.ListBanksRequest{}, &graderv1.GetBankRequest{}}
 }

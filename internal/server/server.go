@@ -30,6 +30,7 @@ import (
 	graderv1 "github.com/vivagrader/grader/gen/grader/v1"
 	"github.com/vivagrader/grader/internal/grade"
 	"github.com/vivagrader/grader/internal/llm"
+	"github.com/vivagrader/grader/internal/speech"
 )
 
 // Config says how to serve. Zero values are defaults.
@@ -40,6 +41,12 @@ type Config struct {
 	// nil.
 	Judge       *grade.Judged
 	JudgeTotals func() llm.Totals
+	// Speech writes recordings down; nil refuses them. SpeechTimeout bounds that for one recording (5 min), SpeechSlots the
+	// recordings that are received or written down at once (8), MaxAudio the bytes of one that is uploaded (25 MB).
+	Speech        *speech.Client
+	SpeechTimeout time.Duration
+	SpeechSlots   int
+	MaxAudio      int
 	// Keys that may call. None: anybody may do everything but administer.
 	Keys []Key
 	// PerKey is the limit of keys that have none of their own, PerAddress that of every address. Both are for servers
@@ -47,8 +54,8 @@ type Config struct {
 	PerKey, PerAddress Rate
 	// InFlight bounds the work at once (256), JudgeSlots the answers that are with the judge (32).
 	InFlight, JudgeSlots int
-	// RequestTimeout bounds one request (2 min), HeaderTimeout and ReadTimeout its arrival over HTTP (5 s, 30 s),
-	// IdleTimeout a connection without requests (2 min).
+	// RequestTimeout bounds one request (2 min), HeaderTimeout and ReadTimeout its arrival over HTTP (5 s, 30 s; of an
+	// upload, its next piece), IdleTimeout a connection without requests (2 min).
 	RequestTimeout, HeaderTimeout, ReadTimeout, IdleTimeout time.Duration
 	// Heartbeat is the pause between the heartbeats of event streams (15 s).
 	Heartbeat time.Duration
@@ -77,6 +84,9 @@ func (c Config) withDefaults() Config {
 	}
 	number(&c.InFlight, 256)
 	number(&c.JudgeSlots, 32)
+	number(&c.SpeechSlots, 8)
+	number(&c.MaxAudio, 25_000_000)
+	duration(&c.SpeechTimeout, 5*time.Minute)
 	duration(&c.RequestTimeout, 2*time.Minute)
 	duration(&c.HeaderTimeout, 5*time.Second)
 	duration(&c.ReadTimeout, 30*time.Second)
@@ -92,7 +102,7 @@ func (c Config) validate() error {
 	if o, ok := originsValid(c.Origins); !ok {
 		return fmt.Errorf("origin %q is none; it looks like https://app.example.com", o)
 	}
-	if c.InFlight < 0 || c.JudgeSlots < 0 {
+	if c.InFlight < 0 || c.JudgeSlots < 0 || c.SpeechSlots < 0 || c.MaxAudio < 0 {
 		return errors.New("bounds must be positive")
 	}
 	return nil
@@ -154,9 +164,12 @@ func New(cfg Config, catalog *Catalog) (*Server, error) {
 		s.registry.MustRegister(judgeCollector{cfg.JudgeTotals})
 	}
 	s.service = &service{judge: cfg.Judge, gate: newJudgeGate(cfg.JudgeSlots, s.hurry, s.metrics), metrics: s.metrics}
+	if cfg.Speech != nil {
+		s.service.speech = &recogniser{client: cfg.Speech, timeout: cfg.SpeechTimeout, most: cfg.MaxAudio, flight: flight{most: int64(cfg.SpeechSlots)}, hurry: s.hurry, metrics: s.metrics}
+	}
 	s.Swap(catalog)
 	chain := interceptor{keys: newKeyring(cfg.Keys, cfg.PerKey), addresses: &addresses{rate: cfg.PerAddress, limiters: map[string]*rate.Limiter{}},
-		flight: &flight{most: int64(cfg.InFlight)}, validator: validator, timeout: cfg.RequestTimeout, metrics: s.metrics, log: cfg.Logger}
+		flight: &flight{most: int64(cfg.InFlight)}, validator: validator, timeout: cfg.RequestTimeout, hearing: cfg.SpeechTimeout, metrics: s.metrics, log: cfg.Logger}
 	s.public = s.newGRPC(chain, "grpc")
 	s.inner = s.newGRPC(chain, "http")
 	s.pipe = bufconn.Listen(pipeBytes)
@@ -204,7 +217,8 @@ func (s *Server) newHTTP() error {
 	if err != nil {
 		return fmt.Errorf("build the gateway: %w", err)
 	}
-	h := &httpHandler{gateway: gateway, origins: s.cfg.Origins, heartbeat: s.cfg.Heartbeat, stall: stallTimeout, tls: s.cfg.TLS != nil, metrics: s.metrics, log: s.cfg.Logger}
+	h := &httpHandler{gateway: gateway, client: graderv1.NewGraderServiceClient(conn), maxAudio: s.cfg.MaxAudio, uploadTimeout: s.cfg.RequestTimeout + s.cfg.SpeechTimeout, pieceTimeout: s.cfg.ReadTimeout,
+		origins: s.cfg.Origins, heartbeat: s.cfg.Heartbeat, stall: stallTimeout, tls: s.cfg.TLS != nil, metrics: s.metrics, log: s.cfg.Logger}
 	if !s.cfg.NoSite {
 		h.site = newSite()
 	}

@@ -17,13 +17,14 @@ type service struct {
 	graderv1.UnimplementedGraderServiceServer
 	catalog atomic.Pointer[Catalog]
 	judge   *grade.Judged // nil: none is configured
+	speech  *recogniser   // nil: none is configured
 	gate    *judgeGate
 	metrics *metrics
 }
 
 // GradeAnswer grades one answer.
 func (s *service) GradeAnswer(ctx context.Context, req *graderv1.GradeAnswerRequest) (*graderv1.GradeAnswerResponse, error) {
-	j, err := s.job(ctx, req)
+	j, err := s.answered(ctx, req, req.GetAnswer())
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +38,7 @@ func (s *service) GradeAnswer(ctx context.Context, req *graderv1.GradeAnswerRequ
 
 // StreamGradeAnswer grades one answer and says what it knows as soon as it does.
 func (s *service) StreamGradeAnswer(req *graderv1.StreamGradeAnswerRequest, stream grpc.ServerStreamingServer[graderv1.StreamGradeAnswerResponse]) error {
-	j, err := s.job(stream.Context(), req)
+	j, err := s.answered(stream.Context(), req, req.GetAnswer())
 	if err != nil {
 		return err
 	}

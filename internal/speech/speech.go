@@ -75,6 +75,9 @@ type Result struct {
 	Calls int
 }
 
+// Doubtful reports whether a reader should not trust the transcript as it is.
+func (r *Result) Doubtful() bool { return len(r.Doubts) > 0 || Unsure(r.Transcript) }
+
 // Transcribe writes a recording down. The vocabulary (see Vocabulary) helps with names; where the pass with it leaves a
 // doubt, the part is taken again without, and the better of the two is kept. Errors wrap one of this package's when the
 // recording is at fault, and are *llm.Error when the recogniser is.

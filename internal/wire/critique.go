@@ -129,7 +129,7 @@ func receipt(r *grade.Receipt) *graderv1.Receipt {
 
 func timing(t *grade.Timing) *graderv1.Timing {
 	out := &graderv1.Timing{
-		TotalMs: t.TotalMillis, KeywordMs: t.KeywordMillis, JudgeMs: t.JudgeMillis, Spent: usage(t.Spent), Saved: usage(t.Saved),
+		TotalMs: t.TotalMillis, KeywordMs: t.KeywordMillis, JudgeMs: t.JudgeMillis, SpeechMs: t.SpeechMillis, Spent: usage(t.Spent), Saved: usage(t.Saved),
 	}
 	switch {
 	case t.Judged && t.CacheHit:

@@ -6,6 +6,7 @@ import (
 
 	graderv1 "github.com/vivagrader/grader/gen/grader/v1"
 	"github.com/vivagrader/grader/internal/grade"
+	"github.com/vivagrader/grader/internal/speech"
 	"github.com/vivagrader/grader/internal/transcript"
 )
 
@@ -32,6 +33,18 @@ func Transcript(t *transcript.Transcript) *graderv1.Transcript {
 			confidence = &p
 		}
 		out.Segments = append(out.Segments, &graderv1.Segment{Text: s.Text, StartMs: start, EndMs: end, Confidence: confidence, Speaker: optional(s.Speaker)})
+	}
+	return out
+}
+
+// Transcribed converts what a recogniser heard, with what it says against it.
+func Transcribed(r *speech.Result) *graderv1.TranscribeResponse {
+	out := &graderv1.TranscribeResponse{Transcript: Transcript(r.Transcript), Notes: r.Notes}
+	if yes := r.Doubtful(); yes {
+		out.Transcript.Doubtful = &yes
+	}
+	for _, d := range r.Doubts {
+		out.Doubts = append(out.Doubts, &graderv1.Doubt{Kind: enum[graderv1.Doubt_Kind](graderv1.Doubt_Kind_value, d.Kind), StartMs: int32(d.StartMS), EndMs: int32(d.EndMS)})
 	}
 	return out
 }

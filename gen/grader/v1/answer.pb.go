@@ -195,6 +195,12 @@ func (*Answer_Audio) isAnswer_Content() {}
 
 // Transcript is speech as text, with as much of speakers, times and
 // confidences as the source knew.
+//
+// A text that a person corrected may be sent with the words and segments as the
+// recogniser gave them. The text is what is graded and quoted. Words are looked
+// for in it in their order: those that still stand there keep their times, so
+// that a quote can be played; those that were replaced or taken out are passed
+// over.
 type Transcript struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The whole transcript as one string in UTF-8, 0 to 32768 bytes. In a request
@@ -202,13 +208,19 @@ type Transcript struct {
 	// texts joined by single spaces, the words first choice. Offsets of evidence
 	// count in this text.
 	Text string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
-	// The words in spoken order, 0 to 10000. Empty where word times are unknown.
+	// The words in spoken order, 0 to 10000, as they were recognised. Empty where
+	// word times are unknown.
 	Words []*Word `protobuf:"bytes,2,rep,name=words,proto3" json:"words,omitempty"`
 	// The segments in spoken order, 0 to 5000. Empty where the source has none.
 	Segments []*Segment `protobuf:"bytes,3,rep,name=segments,proto3" json:"segments,omitempty"`
 	// The language as a BCP 47 tag such as "en", 0 to 35 characters. Left out
 	// where it is unknown.
-	Language      *string `protobuf:"bytes,4,opt,name=language,proto3,oneof" json:"language,omitempty"`
+	Language *string `protobuf:"bytes,4,opt,name=language,proto3,oneof" json:"language,omitempty"`
+	// Whether the transcript may be wrong in a way that matters: speech lost,
+	// repeated or invented. In a request it adds the flag LOW_TRANSCRIPT_QUALITY
+	// to the critique; take it out once a person has corrected the text. Left out
+	// where nothing is known against it.
+	Doubtful      *bool `protobuf:"varint,5,opt,name=doubtful,proto3,oneof" json:"doubtful,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -269,6 +281,13 @@ func (x *Transcript) GetLanguage() string {
 		return *x.Language
 	}
 	return ""
+}
+
+func (x *Transcript) GetDoubtful() bool {
+	if x != nil && x.Doubtful != nil {
+		return *x.Doubtful
+	}
+	return false
 }
 
 // Word is one recognised word.
@@ -518,14 +537,16 @@ const file_grader_v1_answer_proto_rawDesc = "" +
 	"\n" +
 	"\x06SPOKEN\x10\x02B\x10\n" +
 	"\acontent\x12\x05\xbaH\x02\b\x01B\v\n" +
-	"\t_modality\"\xcf\x01\n" +
+	"\t_modality\"\xfd\x01\n" +
 	"\n" +
 	"Transcript\x12\x1d\n" +
 	"\x04text\x18\x01 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x02R\x04text\x120\n" +
 	"\x05words\x18\x02 \x03(\v2\x0f.grader.v1.WordB\t\xbaH\x06\x92\x01\x03\x10\x90NR\x05words\x129\n" +
 	"\bsegments\x18\x03 \x03(\v2\x12.grader.v1.SegmentB\t\xbaH\x06\x92\x01\x03\x10\x88'R\bsegments\x12(\n" +
-	"\blanguage\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18#H\x00R\blanguage\x88\x01\x01B\v\n" +
-	"\t_language\"\x98\x03\n" +
+	"\blanguage\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18#H\x00R\blanguage\x88\x01\x01\x12\x1f\n" +
+	"\bdoubtful\x18\x05 \x01(\bH\x01R\bdoubtful\x88\x01\x01B\v\n" +
+	"\t_languageB\v\n" +
+	"\t_doubtful\"\x98\x03\n" +
 	"\x04Word\x12\x1e\n" +
 	"\x04text\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05 \x01(\xc8\x01R\x04text\x12,\n" +

@@ -43,13 +43,16 @@ const (
 	//
 	// Start again without a page token.
 	ErrorReason_INVALID_PAGE_TOKEN ErrorReason_Value = 3
-	// A body came with another Content-Type than application/json.
+	// A body came with another Content-Type than the path takes, or a recording
+	// in a format that the server cannot read.
 	//
-	// Send Content-Type: application/json.
+	// Send JSON as application/json and recordings as audio/*; the message says
+	// which.
 	ErrorReason_UNSUPPORTED_MEDIA_TYPE ErrorReason_Value = 4
 	// The body is larger than the server reads.
 	//
-	// Shorten the answer: text up to 32 KiB, audio up to 3 MiB.
+	// Shorten the answer: text up to 32 KiB, audio up to 3 MiB in JSON, an upload
+	// as large as the message says.
 	ErrorReason_BODY_TOO_LARGE ErrorReason_Value = 5
 	// There is nothing at this path.
 	//
@@ -140,6 +143,14 @@ const (
 	//
 	// Report it with the request id.
 	ErrorReason_INTERNAL ErrorReason_Value = 27
+	// The answer is audio and the recogniser failed.
+	//
+	// Try again later, or send text or a transcript.
+	ErrorReason_SPEECH_FAILED ErrorReason_Value = 28
+	// What was sent as a recording holds no sound, or cannot be read.
+	//
+	// Send wav, flac, mp3, ogg, m4a, mp4 or webm of at least a tenth of a second.
+	ErrorReason_NOT_AUDIO ErrorReason_Value = 29
 )
 
 // Enum value maps for ErrorReason_Value.
@@ -173,6 +184,8 @@ var (
 		25: "CANCELED",
 		26: "DEADLINE_EXCEEDED",
 		27: "INTERNAL",
+		28: "SPEECH_FAILED",
+		29: "NOT_AUDIO",
 	}
 	ErrorReason_Value_value = map[string]int32{
 		"UNSPECIFIED":            0,
@@ -203,6 +216,8 @@ var (
 		"CANCELED":               25,
 		"DEADLINE_EXCEEDED":      26,
 		"INTERNAL":               27,
+		"SPEECH_FAILED":          28,
+		"NOT_AUDIO":              29,
 	}
 )
 
@@ -276,8 +291,8 @@ var File_grader_v1_error_proto protoreflect.FileDescriptor
 
 const file_grader_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x15grader/v1/error.proto\x12\tgrader.v1\"\xd8\x04\n" +
-	"\vErrorReason\"\xc8\x04\n" +
+	"\x15grader/v1/error.proto\x12\tgrader.v1\"\xfa\x04\n" +
+	"\vErrorReason\"\xea\x04\n" +
 	"\x05Value\x12\x0f\n" +
 	"\vUNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11MALFORMED_REQUEST\x10\x01\x12\x11\n" +
@@ -308,7 +323,9 @@ const file_grader_v1_error_proto_rawDesc = "" +
 	"\rSHUTTING_DOWN\x10\x18\x12\f\n" +
 	"\bCANCELED\x10\x19\x12\x15\n" +
 	"\x11DEADLINE_EXCEEDED\x10\x1a\x12\f\n" +
-	"\bINTERNAL\x10\x1bB5Z3github.com/vivagrader/grader/gen/grader/v1;graderv1b\x06proto3"
+	"\bINTERNAL\x10\x1b\x12\x11\n" +
+	"\rSPEECH_FAILED\x10\x1c\x12\r\n" +
+	"\tNOT_AUDIO\x10\x1dB5Z3github.com/vivagrader/grader/gen/grader/v1;graderv1b\x06proto3"
 
 var (
 	file_grader_v1_error_proto_rawDescOnce sync.Once

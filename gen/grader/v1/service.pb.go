@@ -145,6 +145,63 @@ func (Detail_Value) EnumDescriptor() ([]byte, []int) {
 	return file_grader_v1_service_proto_rawDescGZIP(), []int{1, 0}
 }
 
+// Kind is the way in which the recogniser probably failed.
+type Doubt_Kind int32
+
+const (
+	// Not said. Never sent.
+	Doubt_UNSPECIFIED Doubt_Kind = 0
+	// The stretch has no words: speech may have been skipped.
+	Doubt_LOST Doubt_Kind = 1
+	// The recogniser repeats itself.
+	Doubt_LOOP Doubt_Kind = 2
+	// Words where, by the recogniser's own figures, nobody spoke.
+	Doubt_INVENTED Doubt_Kind = 3
+)
+
+// Enum value maps for Doubt_Kind.
+var (
+	Doubt_Kind_name = map[int32]string{
+		0: "UNSPECIFIED",
+		1: "LOST",
+		2: "LOOP",
+		3: "INVENTED",
+	}
+	Doubt_Kind_value = map[string]int32{
+		"UNSPECIFIED": 0,
+		"LOST":        1,
+		"LOOP":        2,
+		"INVENTED":    3,
+	}
+)
+
+func (x Doubt_Kind) Enum() *Doubt_Kind {
+	p := new(Doubt_Kind)
+	*p = x
+	return p
+}
+
+func (x Doubt_Kind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Doubt_Kind) Descriptor() protoreflect.EnumDescriptor {
+	return file_grader_v1_service_proto_enumTypes[2].Descriptor()
+}
+
+func (Doubt_Kind) Type() protoreflect.EnumType {
+	return &file_grader_v1_service_proto_enumTypes[2]
+}
+
+func (x Doubt_Kind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Doubt_Kind.Descriptor instead.
+func (Doubt_Kind) EnumDescriptor() ([]byte, []int) {
+	return file_grader_v1_service_proto_rawDescGZIP(), []int{12, 0}
+}
+
 // JudgeUse says whether a judge is asked.
 type JudgeUse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -562,6 +619,503 @@ func (*StreamGradeAnswerResponse_Critique) isStreamGradeAnswerResponse_Event() {
 
 func (*StreamGradeAnswerResponse_Error) isStreamGradeAnswerResponse_Event() {}
 
+// GradeAudioRequest is one piece of the input of GradeAudio.
+type GradeAudioRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Exactly one of them: the options first, then one or more chunks.
+	//
+	// Types that are valid to be assigned to Part:
+	//
+	//	*GradeAudioRequest_Options
+	//	*GradeAudioRequest_Chunk
+	Part          isGradeAudioRequest_Part `protobuf_oneof:"part"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GradeAudioRequest) Reset() {
+	*x = GradeAudioRequest{}
+	mi := &file_grader_v1_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GradeAudioRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GradeAudioRequest) ProtoMessage() {}
+
+func (x *GradeAudioRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_grader_v1_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GradeAudioRequest.ProtoReflect.Descriptor instead.
+func (*GradeAudioRequest) Descriptor() ([]byte, []int) {
+	return file_grader_v1_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *GradeAudioRequest) GetPart() isGradeAudioRequest_Part {
+	if x != nil {
+		return x.Part
+	}
+	return nil
+}
+
+func (x *GradeAudioRequest) GetOptions() *GradeAudioOptions {
+	if x != nil {
+		if x, ok := x.Part.(*GradeAudioRequest_Options); ok {
+			return x.Options
+		}
+	}
+	return nil
+}
+
+func (x *GradeAudioRequest) GetChunk() []byte {
+	if x != nil {
+		if x, ok := x.Part.(*GradeAudioRequest_Chunk); ok {
+			return x.Chunk
+		}
+	}
+	return nil
+}
+
+type isGradeAudioRequest_Part interface {
+	isGradeAudioRequest_Part()
+}
+
+type GradeAudioRequest_Options struct {
+	// What is graded, and how.
+	Options *GradeAudioOptions `protobuf:"bytes,1,opt,name=options,proto3,oneof"`
+}
+
+type GradeAudioRequest_Chunk struct {
+	// The next bytes of the recording, 1 to 1048576. All chunks together are at
+	// most as large as the server takes (25 MB unless it says otherwise).
+	Chunk []byte `protobuf:"bytes,2,opt,name=chunk,proto3,oneof"`
+}
+
+func (*GradeAudioRequest_Options) isGradeAudioRequest_Part() {}
+
+func (*GradeAudioRequest_Chunk) isGradeAudioRequest_Part() {}
+
+// GradeAudioOptions says which question a recording answers. Its fields are
+// those of GradeAnswerRequest.
+type GradeAudioOptions struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the bank, at most 100 characters. Left empty: the bank is part of the
+	// question id, or the question id is unique over the banks.
+	Bank string `protobuf:"bytes,1,opt,name=bank,proto3" json:"bank,omitempty"`
+	// Id of the question, for example "event-loop-phases", at most 100
+	// characters. Over gRPC also with the bank: "nodejs/event-loop-phases"; where
+	// both are given they have to agree.
+	QuestionId string `protobuf:"bytes,2,opt,name=question_id,json=questionId,proto3" json:"question_id,omitempty"`
+	// Whether a judge is asked. Left out: AUTO.
+	Judge JudgeUse_Value `protobuf:"varint,3,opt,name=judge,proto3,enum=grader.v1.JudgeUse_Value" json:"judge,omitempty"`
+	// How much of the critique is returned. Left out: CANDIDATE, or less if the
+	// key is bound to less.
+	Detail        Detail_Value `protobuf:"varint,4,opt,name=detail,proto3,enum=grader.v1.Detail_Value" json:"detail,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GradeAudioOptions) Reset() {
+	*x = GradeAudioOptions{}
+	mi := &file_grader_v1_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GradeAudioOptions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GradeAudioOptions) ProtoMessage() {}
+
+func (x *GradeAudioOptions) ProtoReflect() protoreflect.Message {
+	mi := &file_grader_v1_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GradeAudioOptions.ProtoReflect.Descriptor instead.
+func (*GradeAudioOptions) Descriptor() ([]byte, []int) {
+	return file_grader_v1_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *GradeAudioOptions) GetBank() string {
+	if x != nil {
+		return x.Bank
+	}
+	return ""
+}
+
+func (x *GradeAudioOptions) GetQuestionId() string {
+	if x != nil {
+		return x.QuestionId
+	}
+	return ""
+}
+
+func (x *GradeAudioOptions) GetJudge() JudgeUse_Value {
+	if x != nil {
+		return x.Judge
+	}
+	return JudgeUse_UNSPECIFIED
+}
+
+func (x *GradeAudioOptions) GetDetail() Detail_Value {
+	if x != nil {
+		return x.Detail
+	}
+	return Detail_UNSPECIFIED
+}
+
+// GradeAudioResponse is the output of GradeAudio.
+type GradeAudioResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The critique, with the transcript that it rests on.
+	Critique *Critique `protobuf:"bytes,1,opt,name=critique,proto3" json:"critique,omitempty"`
+	// What was noticed about the transcript and repaired, a sentence each. Not
+	// over HTTP.
+	Notes         []string `protobuf:"bytes,2,rep,name=notes,proto3" json:"notes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GradeAudioResponse) Reset() {
+	*x = GradeAudioResponse{}
+	mi := &file_grader_v1_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GradeAudioResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GradeAudioResponse) ProtoMessage() {}
+
+func (x *GradeAudioResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_grader_v1_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GradeAudioResponse.ProtoReflect.Descriptor instead.
+func (*GradeAudioResponse) Descriptor() ([]byte, []int) {
+	return file_grader_v1_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *GradeAudioResponse) GetCritique() *Critique {
+	if x != nil {
+		return x.Critique
+	}
+	return nil
+}
+
+func (x *GradeAudioResponse) GetNotes() []string {
+	if x != nil {
+		return x.Notes
+	}
+	return nil
+}
+
+// TranscribeRequest is one piece of the input of Transcribe.
+type TranscribeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Exactly one of them: the options first, then one or more chunks.
+	//
+	// Types that are valid to be assigned to Part:
+	//
+	//	*TranscribeRequest_Options
+	//	*TranscribeRequest_Chunk
+	Part          isTranscribeRequest_Part `protobuf_oneof:"part"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TranscribeRequest) Reset() {
+	*x = TranscribeRequest{}
+	mi := &file_grader_v1_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TranscribeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TranscribeRequest) ProtoMessage() {}
+
+func (x *TranscribeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_grader_v1_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TranscribeRequest.ProtoReflect.Descriptor instead.
+func (*TranscribeRequest) Descriptor() ([]byte, []int) {
+	return file_grader_v1_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *TranscribeRequest) GetPart() isTranscribeRequest_Part {
+	if x != nil {
+		return x.Part
+	}
+	return nil
+}
+
+func (x *TranscribeRequest) GetOptions() *TranscribeOptions {
+	if x != nil {
+		if x, ok := x.Part.(*TranscribeRequest_Options); ok {
+			return x.Options
+		}
+	}
+	return nil
+}
+
+func (x *TranscribeRequest) GetChunk() []byte {
+	if x != nil {
+		if x, ok := x.Part.(*TranscribeRequest_Chunk); ok {
+			return x.Chunk
+		}
+	}
+	return nil
+}
+
+type isTranscribeRequest_Part interface {
+	isTranscribeRequest_Part()
+}
+
+type TranscribeRequest_Options struct {
+	// What the recording is about.
+	Options *TranscribeOptions `protobuf:"bytes,1,opt,name=options,proto3,oneof"`
+}
+
+type TranscribeRequest_Chunk struct {
+	// The next bytes of the recording, 1 to 1048576. All chunks together are at
+	// most as large as the server takes (25 MB unless it says otherwise).
+	Chunk []byte `protobuf:"bytes,2,opt,name=chunk,proto3,oneof"`
+}
+
+func (*TranscribeRequest_Options) isTranscribeRequest_Part() {}
+
+func (*TranscribeRequest_Chunk) isTranscribeRequest_Part() {}
+
+// TranscribeOptions says what a recording is about.
+type TranscribeOptions struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the bank, at most 100 characters. Left empty: the bank is part of the
+	// question id, or the question id is unique over the banks.
+	Bank string `protobuf:"bytes,1,opt,name=bank,proto3" json:"bank,omitempty"`
+	// Id of the question that is answered, at most 100 characters: its names help
+	// the recogniser. Left empty: nothing is known, and bank has no effect.
+	QuestionId    string `protobuf:"bytes,2,opt,name=question_id,json=questionId,proto3" json:"question_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TranscribeOptions) Reset() {
+	*x = TranscribeOptions{}
+	mi := &file_grader_v1_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TranscribeOptions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TranscribeOptions) ProtoMessage() {}
+
+func (x *TranscribeOptions) ProtoReflect() protoreflect.Message {
+	mi := &file_grader_v1_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TranscribeOptions.ProtoReflect.Descriptor instead.
+func (*TranscribeOptions) Descriptor() ([]byte, []int) {
+	return file_grader_v1_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *TranscribeOptions) GetBank() string {
+	if x != nil {
+		return x.Bank
+	}
+	return ""
+}
+
+func (x *TranscribeOptions) GetQuestionId() string {
+	if x != nil {
+		return x.QuestionId
+	}
+	return ""
+}
+
+// TranscribeResponse is the output of Transcribe.
+type TranscribeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What was said. Its text is empty where nobody speaks; doubtful is set where
+	// the critique of it would say LOW_TRANSCRIPT_QUALITY.
+	Transcript *Transcript `protobuf:"bytes,1,opt,name=transcript,proto3" json:"transcript,omitempty"`
+	// The stretches that are probably wrong and that a second pass did not
+	// settle, by time.
+	Doubts []*Doubt `protobuf:"bytes,2,rep,name=doubts,proto3" json:"doubts,omitempty"`
+	// What was noticed and repaired, and what is doubted, a sentence each.
+	Notes         []string `protobuf:"bytes,3,rep,name=notes,proto3" json:"notes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TranscribeResponse) Reset() {
+	*x = TranscribeResponse{}
+	mi := &file_grader_v1_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TranscribeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TranscribeResponse) ProtoMessage() {}
+
+func (x *TranscribeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_grader_v1_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TranscribeResponse.ProtoReflect.Descriptor instead.
+func (*TranscribeResponse) Descriptor() ([]byte, []int) {
+	return file_grader_v1_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *TranscribeResponse) GetTranscript() *Transcript {
+	if x != nil {
+		return x.Transcript
+	}
+	return nil
+}
+
+func (x *TranscribeResponse) GetDoubts() []*Doubt {
+	if x != nil {
+		return x.Doubts
+	}
+	return nil
+}
+
+func (x *TranscribeResponse) GetNotes() []string {
+	if x != nil {
+		return x.Notes
+	}
+	return nil
+}
+
+// Doubt is a stretch of a transcript that is probably wrong.
+type Doubt struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is wrong.
+	Kind Doubt_Kind `protobuf:"varint,1,opt,name=kind,proto3,enum=grader.v1.Doubt_Kind" json:"kind,omitempty"`
+	// Start in milliseconds from the beginning of the recording.
+	StartMs int32 `protobuf:"varint,2,opt,name=start_ms,json=startMs,proto3" json:"start_ms,omitempty"`
+	// End in milliseconds from the beginning of the recording.
+	EndMs         int32 `protobuf:"varint,3,opt,name=end_ms,json=endMs,proto3" json:"end_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Doubt) Reset() {
+	*x = Doubt{}
+	mi := &file_grader_v1_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Doubt) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Doubt) ProtoMessage() {}
+
+func (x *Doubt) ProtoReflect() protoreflect.Message {
+	mi := &file_grader_v1_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Doubt.ProtoReflect.Descriptor instead.
+func (*Doubt) Descriptor() ([]byte, []int) {
+	return file_grader_v1_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Doubt) GetKind() Doubt_Kind {
+	if x != nil {
+		return x.Kind
+	}
+	return Doubt_UNSPECIFIED
+}
+
+func (x *Doubt) GetStartMs() int32 {
+	if x != nil {
+		return x.StartMs
+	}
+	return 0
+}
+
+func (x *Doubt) GetEndMs() int32 {
+	if x != nil {
+		return x.EndMs
+	}
+	return 0
+}
+
 // ListQuestionsRequest is the input of ListQuestions.
 type ListQuestionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -586,7 +1140,7 @@ type ListQuestionsRequest struct {
 
 func (x *ListQuestionsRequest) Reset() {
 	*x = ListQuestionsRequest{}
-	mi := &file_grader_v1_service_proto_msgTypes[6]
+	mi := &file_grader_v1_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -598,7 +1152,7 @@ func (x *ListQuestionsRequest) String() string {
 func (*ListQuestionsRequest) ProtoMessage() {}
 
 func (x *ListQuestionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_grader_v1_service_proto_msgTypes[6]
+	mi := &file_grader_v1_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -611,7 +1165,7 @@ func (x *ListQuestionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuestionsRequest.ProtoReflect.Descriptor instead.
 func (*ListQuestionsRequest) Descriptor() ([]byte, []int) {
-	return file_grader_v1_service_proto_rawDescGZIP(), []int{6}
+	return file_grader_v1_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListQuestionsRequest) GetBank() string {
@@ -671,7 +1225,7 @@ type ListQuestionsResponse struct {
 
 func (x *ListQuestionsResponse) Reset() {
 	*x = ListQuestionsResponse{}
-	mi := &file_grader_v1_service_proto_msgTypes[7]
+	mi := &file_grader_v1_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -683,7 +1237,7 @@ func (x *ListQuestionsResponse) String() string {
 func (*ListQuestionsResponse) ProtoMessage() {}
 
 func (x *ListQuestionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_grader_v1_service_proto_msgTypes[7]
+	mi := &file_grader_v1_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -696,7 +1250,7 @@ func (x *ListQuestionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListQuestionsResponse.ProtoReflect.Descriptor instead.
 func (*ListQuestionsResponse) Descriptor() ([]byte, []int) {
-	return file_grader_v1_service_proto_rawDescGZIP(), []int{7}
+	return file_grader_v1_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListQuestionsResponse) GetQuestions() []*Question {
@@ -738,7 +1292,7 @@ type GetQuestionRequest struct {
 
 func (x *GetQuestionRequest) Reset() {
 	*x = GetQuestionRequest{}
-	mi := &file_grader_v1_service_proto_msgTypes[8]
+	mi := &file_grader_v1_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -750,7 +1304,7 @@ func (x *GetQuestionRequest) String() string {
 func (*GetQuestionRequest) ProtoMessage() {}
 
 func (x *GetQuestionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_grader_v1_service_proto_msgTypes[8]
+	mi := &file_grader_v1_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -763,7 +1317,7 @@ func (x *GetQuestionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetQuestionRequest.ProtoReflect.Descriptor instead.
 func (*GetQuestionRequest) Descriptor() ([]byte, []int) {
-	return file_grader_v1_service_proto_rawDescGZIP(), []int{8}
+	return file_grader_v1_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetQuestionRequest) GetBank() string {
@@ -798,7 +1352,7 @@ type GetQuestionResponse struct {
 
 func (x *GetQuestionResponse) Reset() {
 	*x = GetQuestionResponse{}
-	mi := &file_grader_v1_service_proto_msgTypes[9]
+	mi := &file_grader_v1_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -810,7 +1364,7 @@ func (x *GetQuestionResponse) String() string {
 func (*GetQuestionResponse) ProtoMessage() {}
 
 func (x *GetQuestionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_grader_v1_service_proto_msgTypes[9]
+	mi := &file_grader_v1_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -823,7 +1377,7 @@ func (x *GetQuestionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetQuestionResponse.ProtoReflect.Descriptor instead.
 func (*GetQuestionResponse) Descriptor() ([]byte, []int) {
-	return file_grader_v1_service_proto_rawDescGZIP(), []int{9}
+	return file_grader_v1_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GetQuestionResponse) GetQuestion() *Question {
@@ -851,7 +1405,7 @@ type ListBanksRequest struct {
 
 func (x *ListBanksRequest) Reset() {
 	*x = ListBanksRequest{}
-	mi := &file_grader_v1_service_proto_msgTypes[10]
+	mi := &file_grader_v1_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -863,7 +1417,7 @@ func (x *ListBanksRequest) String() string {
 func (*ListBanksRequest) ProtoMessage() {}
 
 func (x *ListBanksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_grader_v1_service_proto_msgTypes[10]
+	mi := &file_grader_v1_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -876,7 +1430,7 @@ func (x *ListBanksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBanksRequest.ProtoReflect.Descriptor instead.
 func (*ListBanksRequest) Descriptor() ([]byte, []int) {
-	return file_grader_v1_service_proto_rawDescGZIP(), []int{10}
+	return file_grader_v1_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListBanksRequest) GetPageSize() int32 {
@@ -915,7 +1469,7 @@ type ListBanksResponse struct {
 
 func (x *ListBanksResponse) Reset() {
 	*x = ListBanksResponse{}
-	mi := &file_grader_v1_service_proto_msgTypes[11]
+	mi := &file_grader_v1_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -927,7 +1481,7 @@ func (x *ListBanksResponse) String() string {
 func (*ListBanksResponse) ProtoMessage() {}
 
 func (x *ListBanksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_grader_v1_service_proto_msgTypes[11]
+	mi := &file_grader_v1_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -940,7 +1494,7 @@ func (x *ListBanksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBanksResponse.ProtoReflect.Descriptor instead.
 func (*ListBanksResponse) Descriptor() ([]byte, []int) {
-	return file_grader_v1_service_proto_rawDescGZIP(), []int{11}
+	return file_grader_v1_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListBanksResponse) GetBanks() []*Bank {
@@ -977,7 +1531,7 @@ type GetBankRequest struct {
 
 func (x *GetBankRequest) Reset() {
 	*x = GetBankRequest{}
-	mi := &file_grader_v1_service_proto_msgTypes[12]
+	mi := &file_grader_v1_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -989,7 +1543,7 @@ func (x *GetBankRequest) String() string {
 func (*GetBankRequest) ProtoMessage() {}
 
 func (x *GetBankRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_grader_v1_service_proto_msgTypes[12]
+	mi := &file_grader_v1_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1002,7 +1556,7 @@ func (x *GetBankRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBankRequest.ProtoReflect.Descriptor instead.
 func (*GetBankRequest) Descriptor() ([]byte, []int) {
-	return file_grader_v1_service_proto_rawDescGZIP(), []int{12}
+	return file_grader_v1_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetBankRequest) GetBank() string {
@@ -1030,7 +1584,7 @@ type GetBankResponse struct {
 
 func (x *GetBankResponse) Reset() {
 	*x = GetBankResponse{}
-	mi := &file_grader_v1_service_proto_msgTypes[13]
+	mi := &file_grader_v1_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1042,7 +1596,7 @@ func (x *GetBankResponse) String() string {
 func (*GetBankResponse) ProtoMessage() {}
 
 func (x *GetBankResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_grader_v1_service_proto_msgTypes[13]
+	mi := &file_grader_v1_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1055,7 +1609,7 @@ func (x *GetBankResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetBankResponse.ProtoReflect.Descriptor instead.
 func (*GetBankResponse) Descriptor() ([]byte, []int) {
-	return file_grader_v1_service_proto_rawDescGZIP(), []int{13}
+	return file_grader_v1_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetBankResponse) GetBank() *Bank {
@@ -1103,7 +1657,43 @@ const file_grader_v1_service_proto_rawDesc = "" +
 	"\x05point\x18\x02 \x01(\v2\x18.grader.v1.PointDecisionH\x00R\x05point\x121\n" +
 	"\bcritique\x18\x03 \x01(\v2\x13.grader.v1.CritiqueH\x00R\bcritique\x12*\n" +
 	"\x05error\x18\x04 \x01(\v2\x12.google.rpc.StatusH\x00R\x05errorB\a\n" +
-	"\x05event\"\xc6\x02\n" +
+	"\x05event\"\x81\x01\n" +
+	"\x11GradeAudioRequest\x128\n" +
+	"\aoptions\x18\x01 \x01(\v2\x1c.grader.v1.GradeAudioOptionsH\x00R\aoptions\x12#\n" +
+	"\x05chunk\x18\x02 \x01(\fB\v\xbaH\bz\x06\x10\x01\x18\x80\x80@H\x00R\x05chunkB\r\n" +
+	"\x04part\x12\x05\xbaH\x02\b\x01\"\xae\x02\n" +
+	"\x11GradeAudioOptions\x12;\n" +
+	"\x04bank\x18\x01 \x01(\tB'\xe0A\x01\xbaH!\xd8\x01\x01r\x1c\x18d2\x18^[a-z0-9]+(-[a-z0-9]+)*$R\x04bank\x12`\n" +
+	"\vquestion_id\x18\x02 \x01(\tB?\xe0A\x02\xbaH9r7\x18\xc9\x0122^([a-z0-9]+(-[a-z0-9]+)*/)?[a-z0-9]+(-[a-z0-9]+)*$R\n" +
+	"questionId\x12<\n" +
+	"\x05judge\x18\x03 \x01(\x0e2\x19.grader.v1.JudgeUse.ValueB\v\xe0A\x01\xbaH\x05\x82\x01\x02\x10\x01R\x05judge\x12<\n" +
+	"\x06detail\x18\x04 \x01(\x0e2\x17.grader.v1.Detail.ValueB\v\xe0A\x01\xbaH\x05\x82\x01\x02\x10\x01R\x06detail\"[\n" +
+	"\x12GradeAudioResponse\x12/\n" +
+	"\bcritique\x18\x01 \x01(\v2\x13.grader.v1.CritiqueR\bcritique\x12\x14\n" +
+	"\x05notes\x18\x02 \x03(\tR\x05notes\"\x81\x01\n" +
+	"\x11TranscribeRequest\x128\n" +
+	"\aoptions\x18\x01 \x01(\v2\x1c.grader.v1.TranscribeOptionsH\x00R\aoptions\x12#\n" +
+	"\x05chunk\x18\x02 \x01(\fB\v\xbaH\bz\x06\x10\x01\x18\x80\x80@H\x00R\x05chunkB\r\n" +
+	"\x04part\x12\x05\xbaH\x02\b\x01\"\xb5\x01\n" +
+	"\x11TranscribeOptions\x12;\n" +
+	"\x04bank\x18\x01 \x01(\tB'\xe0A\x01\xbaH!\xd8\x01\x01r\x1c\x18d2\x18^[a-z0-9]+(-[a-z0-9]+)*$R\x04bank\x12c\n" +
+	"\vquestion_id\x18\x02 \x01(\tBB\xe0A\x01\xbaH<\xd8\x01\x01r7\x18\xc9\x0122^([a-z0-9]+(-[a-z0-9]+)*/)?[a-z0-9]+(-[a-z0-9]+)*$R\n" +
+	"questionId\"\x8b\x01\n" +
+	"\x12TranscribeResponse\x125\n" +
+	"\n" +
+	"transcript\x18\x01 \x01(\v2\x15.grader.v1.TranscriptR\n" +
+	"transcript\x12(\n" +
+	"\x06doubts\x18\x02 \x03(\v2\x10.grader.v1.DoubtR\x06doubts\x12\x14\n" +
+	"\x05notes\x18\x03 \x03(\tR\x05notes\"\x9f\x01\n" +
+	"\x05Doubt\x12)\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x15.grader.v1.Doubt.KindR\x04kind\x12\x19\n" +
+	"\bstart_ms\x18\x02 \x01(\x05R\astartMs\x12\x15\n" +
+	"\x06end_ms\x18\x03 \x01(\x05R\x05endMs\"9\n" +
+	"\x04Kind\x12\x0f\n" +
+	"\vUNSPECIFIED\x10\x00\x12\b\n" +
+	"\x04LOST\x10\x01\x12\b\n" +
+	"\x04LOOP\x10\x02\x12\f\n" +
+	"\bINVENTED\x10\x03\"\xc6\x02\n" +
 	"\x14ListQuestionsRequest\x12;\n" +
 	"\x04bank\x18\x01 \x01(\tB'\xe0A\x01\xbaH!\xd8\x01\x01r\x1c\x18d2\x18^[a-z0-9]+(-[a-z0-9]+)*$R\x04bank\x12'\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\n" +
@@ -1141,10 +1731,14 @@ const file_grader_v1_service_proto_rawDesc = "" +
 	"\x04bank\x18\x01 \x01(\tB$\xe0A\x02\xbaH\x1er\x1c\x18d2\x18^[a-z0-9]+(-[a-z0-9]+)*$R\x04bank\x126\n" +
 	"\x04view\x18\x02 \x01(\x0e2\x15.grader.v1.View.ValueB\v\xe0A\x01\xbaH\x05\x82\x01\x02\x10\x01R\x04view\"6\n" +
 	"\x0fGetBankResponse\x12#\n" +
-	"\x04bank\x18\x01 \x01(\v2\x0f.grader.v1.BankR\x04bank2\xa2\a\n" +
+	"\x04bank\x18\x01 \x01(\v2\x0f.grader.v1.BankR\x04bank2\xbc\b\n" +
 	"\rGraderService\x12\xc3\x01\n" +
 	"\vGradeAnswer\x12\x1d.grader.v1.GradeAnswerRequest\x1a\x1e.grader.v1.GradeAnswerResponse\"u\x82\xd3\xe4\x93\x02o:\x01*Z=:\x01*b\bcritique\"./v1/banks/{bank}/questions/{question_id}:gradeb\bcritique\"!/v1/questions/{question_id}:grade\x12\xcf\x01\n" +
-	"\x11StreamGradeAnswer\x12#.grader.v1.StreamGradeAnswerRequest\x1a$.grader.v1.StreamGradeAnswerResponse\"m\x82\xd3\xe4\x93\x02g:\x01*Z9:\x01*\"4/v1/banks/{bank}/questions/{question_id}:streamGrade\"'/v1/questions/{question_id}:streamGrade0\x01\x12\x87\x01\n" +
+	"\x11StreamGradeAnswer\x12#.grader.v1.StreamGradeAnswerRequest\x1a$.grader.v1.StreamGradeAnswerResponse\"m\x82\xd3\xe4\x93\x02g:\x01*Z9:\x01*\"4/v1/banks/{bank}/questions/{question_id}:streamGrade\"'/v1/questions/{question_id}:streamGrade0\x01\x12K\n" +
+	"\n" +
+	"GradeAudio\x12\x1c.grader.v1.GradeAudioRequest\x1a\x1d.grader.v1.GradeAudioResponse(\x01\x12K\n" +
+	"\n" +
+	"Transcribe\x12\x1c.grader.v1.TranscribeRequest\x1a\x1d.grader.v1.TranscribeResponse(\x01\x12\x87\x01\n" +
 	"\rListQuestions\x12\x1f.grader.v1.ListQuestionsRequest\x1a .grader.v1.ListQuestionsResponse\"3\x82\xd3\xe4\x93\x02-Z\x1c\x12\x1a/v1/banks/{bank}/questions\x12\r/v1/questions\x12\xb1\x01\n" +
 	"\vGetQuestion\x12\x1d.grader.v1.GetQuestionRequest\x1a\x1e.grader.v1.GetQuestionResponse\"c\x82\xd3\xe4\x93\x02]Z4b\bquestion\x12(/v1/banks/{bank}/questions/{question_id}b\bquestion\x12\x1b/v1/questions/{question_id}\x12Y\n" +
 	"\tListBanks\x12\x1b.grader.v1.ListBanksRequest\x1a\x1c.grader.v1.ListBanksResponse\"\x11\x82\xd3\xe4\x93\x02\v\x12\t/v1/banks\x12`\n" +
@@ -1162,72 +1756,93 @@ func file_grader_v1_service_proto_rawDescGZIP() []byte {
 	return file_grader_v1_service_proto_rawDescData
 }
 
-var file_grader_v1_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_grader_v1_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_grader_v1_service_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_grader_v1_service_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_grader_v1_service_proto_goTypes = []any{
 	(JudgeUse_Value)(0),               // 0: grader.v1.JudgeUse.Value
 	(Detail_Value)(0),                 // 1: grader.v1.Detail.Value
-	(*JudgeUse)(nil),                  // 2: grader.v1.JudgeUse
-	(*Detail)(nil),                    // 3: grader.v1.Detail
-	(*GradeAnswerRequest)(nil),        // 4: grader.v1.GradeAnswerRequest
-	(*GradeAnswerResponse)(nil),       // 5: grader.v1.GradeAnswerResponse
-	(*StreamGradeAnswerRequest)(nil),  // 6: grader.v1.StreamGradeAnswerRequest
-	(*StreamGradeAnswerResponse)(nil), // 7: grader.v1.StreamGradeAnswerResponse
-	(*ListQuestionsRequest)(nil),      // 8: grader.v1.ListQuestionsRequest
-	(*ListQuestionsResponse)(nil),     // 9: grader.v1.ListQuestionsResponse
-	(*GetQuestionRequest)(nil),        // 10: grader.v1.GetQuestionRequest
-	(*GetQuestionResponse)(nil),       // 11: grader.v1.GetQuestionResponse
-	(*ListBanksRequest)(nil),          // 12: grader.v1.ListBanksRequest
-	(*ListBanksResponse)(nil),         // 13: grader.v1.ListBanksResponse
-	(*GetBankRequest)(nil),            // 14: grader.v1.GetBankRequest
-	(*GetBankResponse)(nil),           // 15: grader.v1.GetBankResponse
-	(*Answer)(nil),                    // 16: grader.v1.Answer
-	(*Critique)(nil),                  // 17: grader.v1.Critique
-	(*PointDecision)(nil),             // 18: grader.v1.PointDecision
-	(*status.Status)(nil),             // 19: google.rpc.Status
-	(Question_Stage)(0),               // 20: grader.v1.Question.Stage
-	(View_Value)(0),                   // 21: grader.v1.View.Value
-	(*Question)(nil),                  // 22: grader.v1.Question
-	(*Bank)(nil),                      // 23: grader.v1.Bank
+	(Doubt_Kind)(0),                   // 2: grader.v1.Doubt.Kind
+	(*JudgeUse)(nil),                  // 3: grader.v1.JudgeUse
+	(*Detail)(nil),                    // 4: grader.v1.Detail
+	(*GradeAnswerRequest)(nil),        // 5: grader.v1.GradeAnswerRequest
+	(*GradeAnswerResponse)(nil),       // 6: grader.v1.GradeAnswerResponse
+	(*StreamGradeAnswerRequest)(nil),  // 7: grader.v1.StreamGradeAnswerRequest
+	(*StreamGradeAnswerResponse)(nil), // 8: grader.v1.StreamGradeAnswerResponse
+	(*GradeAudioRequest)(nil),         // 9: grader.v1.GradeAudioRequest
+	(*GradeAudioOptions)(nil),         // 10: grader.v1.GradeAudioOptions
+	(*GradeAudioResponse)(nil),        // 11: grader.v1.GradeAudioResponse
+	(*TranscribeRequest)(nil),         // 12: grader.v1.TranscribeRequest
+	(*TranscribeOptions)(nil),         // 13: grader.v1.TranscribeOptions
+	(*TranscribeResponse)(nil),        // 14: grader.v1.TranscribeResponse
+	(*Doubt)(nil),                     // 15: grader.v1.Doubt
+	(*ListQuestionsRequest)(nil),      // 16: grader.v1.ListQuestionsRequest
+	(*ListQuestionsResponse)(nil),     // 17: grader.v1.ListQuestionsResponse
+	(*GetQuestionRequest)(nil),        // 18: grader.v1.GetQuestionRequest
+	(*GetQuestionResponse)(nil),       // 19: grader.v1.GetQuestionResponse
+	(*ListBanksRequest)(nil),          // 20: grader.v1.ListBanksRequest
+	(*ListBanksResponse)(nil),         // 21: grader.v1.ListBanksResponse
+	(*GetBankRequest)(nil),            // 22: grader.v1.GetBankRequest
+	(*GetBankResponse)(nil),           // 23: grader.v1.GetBankResponse
+	(*Answer)(nil),                    // 24: grader.v1.Answer
+	(*Critique)(nil),                  // 25: grader.v1.Critique
+	(*PointDecision)(nil),             // 26: grader.v1.PointDecision
+	(*status.Status)(nil),             // 27: google.rpc.Status
+	(*Transcript)(nil),                // 28: grader.v1.Transcript
+	(Question_Stage)(0),               // 29: grader.v1.Question.Stage
+	(View_Value)(0),                   // 30: grader.v1.View.Value
+	(*Question)(nil),                  // 31: grader.v1.Question
+	(*Bank)(nil),                      // 32: grader.v1.Bank
 }
 var file_grader_v1_service_proto_depIdxs = []int32{
-	16, // 0: grader.v1.GradeAnswerRequest.answer:type_name -> grader.v1.Answer
+	24, // 0: grader.v1.GradeAnswerRequest.answer:type_name -> grader.v1.Answer
 	0,  // 1: grader.v1.GradeAnswerRequest.judge:type_name -> grader.v1.JudgeUse.Value
 	1,  // 2: grader.v1.GradeAnswerRequest.detail:type_name -> grader.v1.Detail.Value
-	17, // 3: grader.v1.GradeAnswerResponse.critique:type_name -> grader.v1.Critique
-	16, // 4: grader.v1.StreamGradeAnswerRequest.answer:type_name -> grader.v1.Answer
+	25, // 3: grader.v1.GradeAnswerResponse.critique:type_name -> grader.v1.Critique
+	24, // 4: grader.v1.StreamGradeAnswerRequest.answer:type_name -> grader.v1.Answer
 	0,  // 5: grader.v1.StreamGradeAnswerRequest.judge:type_name -> grader.v1.JudgeUse.Value
 	1,  // 6: grader.v1.StreamGradeAnswerRequest.detail:type_name -> grader.v1.Detail.Value
-	17, // 7: grader.v1.StreamGradeAnswerResponse.preliminary:type_name -> grader.v1.Critique
-	18, // 8: grader.v1.StreamGradeAnswerResponse.point:type_name -> grader.v1.PointDecision
-	17, // 9: grader.v1.StreamGradeAnswerResponse.critique:type_name -> grader.v1.Critique
-	19, // 10: grader.v1.StreamGradeAnswerResponse.error:type_name -> google.rpc.Status
-	20, // 11: grader.v1.ListQuestionsRequest.stage:type_name -> grader.v1.Question.Stage
-	21, // 12: grader.v1.ListQuestionsRequest.view:type_name -> grader.v1.View.Value
-	22, // 13: grader.v1.ListQuestionsResponse.questions:type_name -> grader.v1.Question
-	21, // 14: grader.v1.GetQuestionRequest.view:type_name -> grader.v1.View.Value
-	22, // 15: grader.v1.GetQuestionResponse.question:type_name -> grader.v1.Question
-	21, // 16: grader.v1.ListBanksRequest.view:type_name -> grader.v1.View.Value
-	23, // 17: grader.v1.ListBanksResponse.banks:type_name -> grader.v1.Bank
-	21, // 18: grader.v1.GetBankRequest.view:type_name -> grader.v1.View.Value
-	23, // 19: grader.v1.GetBankResponse.bank:type_name -> grader.v1.Bank
-	4,  // 20: grader.v1.GraderService.GradeAnswer:input_type -> grader.v1.GradeAnswerRequest
-	6,  // 21: grader.v1.GraderService.StreamGradeAnswer:input_type -> grader.v1.StreamGradeAnswerRequest
-	8,  // 22: grader.v1.GraderService.ListQuestions:input_type -> grader.v1.ListQuestionsRequest
-	10, // 23: grader.v1.GraderService.GetQuestion:input_type -> grader.v1.GetQuestionRequest
-	12, // 24: grader.v1.GraderService.ListBanks:input_type -> grader.v1.ListBanksRequest
-	14, // 25: grader.v1.GraderService.GetBank:input_type -> grader.v1.GetBankRequest
-	5,  // 26: grader.v1.GraderService.GradeAnswer:output_type -> grader.v1.GradeAnswerResponse
-	7,  // 27: grader.v1.GraderService.StreamGradeAnswer:output_type -> grader.v1.StreamGradeAnswerResponse
-	9,  // 28: grader.v1.GraderService.ListQuestions:output_type -> grader.v1.ListQuestionsResponse
-	11, // 29: grader.v1.GraderService.GetQuestion:output_type -> grader.v1.GetQuestionResponse
-	13, // 30: grader.v1.GraderService.ListBanks:output_type -> grader.v1.ListBanksResponse
-	15, // 31: grader.v1.GraderService.GetBank:output_type -> grader.v1.GetBankResponse
-	26, // [26:32] is the sub-list for method output_type
-	20, // [20:26] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	25, // 7: grader.v1.StreamGradeAnswerResponse.preliminary:type_name -> grader.v1.Critique
+	26, // 8: grader.v1.StreamGradeAnswerResponse.point:type_name -> grader.v1.PointDecision
+	25, // 9: grader.v1.StreamGradeAnswerResponse.critique:type_name -> grader.v1.Critique
+	27, // 10: grader.v1.StreamGradeAnswerResponse.error:type_name -> google.rpc.Status
+	10, // 11: grader.v1.GradeAudioRequest.options:type_name -> grader.v1.GradeAudioOptions
+	0,  // 12: grader.v1.GradeAudioOptions.judge:type_name -> grader.v1.JudgeUse.Value
+	1,  // 13: grader.v1.GradeAudioOptions.detail:type_name -> grader.v1.Detail.Value
+	25, // 14: grader.v1.GradeAudioResponse.critique:type_name -> grader.v1.Critique
+	13, // 15: grader.v1.TranscribeRequest.options:type_name -> grader.v1.TranscribeOptions
+	28, // 16: grader.v1.TranscribeResponse.transcript:type_name -> grader.v1.Transcript
+	15, // 17: grader.v1.TranscribeResponse.doubts:type_name -> grader.v1.Doubt
+	2,  // 18: grader.v1.Doubt.kind:type_name -> grader.v1.Doubt.Kind
+	29, // 19: grader.v1.ListQuestionsRequest.stage:type_name -> grader.v1.Question.Stage
+	30, // 20: grader.v1.ListQuestionsRequest.view:type_name -> grader.v1.View.Value
+	31, // 21: grader.v1.ListQuestionsResponse.questions:type_name -> grader.v1.Question
+	30, // 22: grader.v1.GetQuestionRequest.view:type_name -> grader.v1.View.Value
+	31, // 23: grader.v1.GetQuestionResponse.question:type_name -> grader.v1.Question
+	30, // 24: grader.v1.ListBanksRequest.view:type_name -> grader.v1.View.Value
+	32, // 25: grader.v1.ListBanksResponse.banks:type_name -> grader.v1.Bank
+	30, // 26: grader.v1.GetBankRequest.view:type_name -> grader.v1.View.Value
+	32, // 27: grader.v1.GetBankResponse.bank:type_name -> grader.v1.Bank
+	5,  // 28: grader.v1.GraderService.GradeAnswer:input_type -> grader.v1.GradeAnswerRequest
+	7,  // 29: grader.v1.GraderService.StreamGradeAnswer:input_type -> grader.v1.StreamGradeAnswerRequest
+	9,  // 30: grader.v1.GraderService.GradeAudio:input_type -> grader.v1.GradeAudioRequest
+	12, // 31: grader.v1.GraderService.Transcribe:input_type -> grader.v1.TranscribeRequest
+	16, // 32: grader.v1.GraderService.ListQuestions:input_type -> grader.v1.ListQuestionsRequest
+	18, // 33: grader.v1.GraderService.GetQuestion:input_type -> grader.v1.GetQuestionRequest
+	20, // 34: grader.v1.GraderService.ListBanks:input_type -> grader.v1.ListBanksRequest
+	22, // 35: grader.v1.GraderService.GetBank:input_type -> grader.v1.GetBankRequest
+	6,  // 36: grader.v1.GraderService.GradeAnswer:output_type -> grader.v1.GradeAnswerResponse
+	8,  // 37: grader.v1.GraderService.StreamGradeAnswer:output_type -> grader.v1.StreamGradeAnswerResponse
+	11, // 38: grader.v1.GraderService.GradeAudio:output_type -> grader.v1.GradeAudioResponse
+	14, // 39: grader.v1.GraderService.Transcribe:output_type -> grader.v1.TranscribeResponse
+	17, // 40: grader.v1.GraderService.ListQuestions:output_type -> grader.v1.ListQuestionsResponse
+	19, // 41: grader.v1.GraderService.GetQuestion:output_type -> grader.v1.GetQuestionResponse
+	21, // 42: grader.v1.GraderService.ListBanks:output_type -> grader.v1.ListBanksResponse
+	23, // 43: grader.v1.GraderService.GetBank:output_type -> grader.v1.GetBankResponse
+	36, // [36:44] is the sub-list for method output_type
+	28, // [28:36] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_grader_v1_service_proto_init() }
@@ -1244,13 +1859,21 @@ func file_grader_v1_service_proto_init() {
 		(*StreamGradeAnswerResponse_Critique)(nil),
 		(*StreamGradeAnswerResponse_Error)(nil),
 	}
+	file_grader_v1_service_proto_msgTypes[6].OneofWrappers = []any{
+		(*GradeAudioRequest_Options)(nil),
+		(*GradeAudioRequest_Chunk)(nil),
+	}
+	file_grader_v1_service_proto_msgTypes[9].OneofWrappers = []any{
+		(*TranscribeRequest_Options)(nil),
+		(*TranscribeRequest_Chunk)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_grader_v1_service_proto_rawDesc), len(file_grader_v1_service_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   14,
+			NumEnums:      3,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,6 +21,8 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	GraderService_GradeAnswer_FullMethodName       = "/grader.v1.GraderService/GradeAnswer"
 	GraderService_StreamGradeAnswer_FullMethodName = "/grader.v1.GraderService/StreamGradeAnswer"
+	GraderService_GradeAudio_FullMethodName        = "/grader.v1.GraderService/GradeAudio"
+	GraderService_Transcribe_FullMethodName        = "/grader.v1.GraderService/Transcribe"
 	GraderService_ListQuestions_FullMethodName     = "/grader.v1.GraderService/ListQuestions"
 	GraderService_GetQuestion_FullMethodName       = "/grader.v1.GraderService/GetQuestion"
 	GraderService_ListBanks_FullMethodName         = "/grader.v1.GraderService/ListBanks"
@@ -50,6 +52,26 @@ type GraderServiceClient interface {
 	// Over HTTP each event is one line of JSON, or one data line of an event
 	// stream on "Accept: text/event-stream".
 	StreamGradeAnswer(ctx context.Context, in *StreamGradeAnswerRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StreamGradeAnswerResponse], error)
+	// GradeAudio grades one spoken answer that is sent in pieces: the options
+	// first, then the recording. What comes back is the critique that GradeAnswer
+	// returns for the same recording, with its transcript. The recording is not
+	// kept.
+	//
+	// Options that are refused are refused before the recording is read: the
+	// header of the reply comes as soon as it is wanted. FAILED_PRECONDITION
+	// where no recogniser is configured, UNAVAILABLE where it fails,
+	// INVALID_ARGUMENT for what is no recording. Over HTTP: POST
+	// /v1/questions/{question_id}:gradeAudio with the recording as the body and
+	// judge and detail as query parameters; the body of the reply is the critique.
+	GradeAudio(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[GradeAudioRequest, GradeAudioResponse], error)
+	// Transcribe writes a recording down, to be read and corrected before it is
+	// graded. It is sent as in GradeAudio, has the same errors and is not kept.
+	// The transcript can be given to GradeAnswer as it is, or with its text
+	// corrected.
+	//
+	// Over HTTP: POST /v1/questions/{question_id}:transcribe, whose names help the
+	// recogniser, or POST /v1:transcribe.
+	Transcribe(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[TranscribeRequest, TranscribeResponse], error)
 	// ListQuestions lists questions by bank and number, page by page.
 	ListQuestions(ctx context.Context, in *ListQuestionsRequest, opts ...grpc.CallOption) (*ListQuestionsResponse, error)
 	// GetQuestion returns one question.
@@ -96,6 +118,32 @@ func (c *graderServiceClient) StreamGradeAnswer(ctx context.Context, in *StreamG
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type GraderService_StreamGradeAnswerClient = grpc.ServerStreamingClient[StreamGradeAnswerResponse]
+
+func (c *graderServiceClient) GradeAudio(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[GradeAudioRequest, GradeAudioResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &GraderService_ServiceDesc.Streams[1], GraderService_GradeAudio_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[GradeAudioRequest, GradeAudioResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type GraderService_GradeAudioClient = grpc.ClientStreamingClient[GradeAudioRequest, GradeAudioResponse]
+
+func (c *graderServiceClient) Transcribe(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[TranscribeRequest, TranscribeResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &GraderService_ServiceDesc.Streams[2], GraderService_Transcribe_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[TranscribeRequest, TranscribeResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type GraderService_TranscribeClient = grpc.ClientStreamingClient[TranscribeRequest, TranscribeResponse]
 
 func (c *graderServiceClient) ListQuestions(ctx context.Context, in *ListQuestionsRequest, opts ...grpc.CallOption) (*ListQuestionsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
@@ -160,6 +208,26 @@ type GraderServiceServer interface {
 	// Over HTTP each event is one line of JSON, or one data line of an event
 	// stream on "Accept: text/event-stream".
 	StreamGradeAnswer(*StreamGradeAnswerRequest, grpc.ServerStreamingServer[StreamGradeAnswerResponse]) error
+	// GradeAudio grades one spoken answer that is sent in pieces: the options
+	// first, then the recording. What comes back is the critique that GradeAnswer
+	// returns for the same recording, with its transcript. The recording is not
+	// kept.
+	//
+	// Options that are refused are refused before the recording is read: the
+	// header of the reply comes as soon as it is wanted. FAILED_PRECONDITION
+	// where no recogniser is configured, UNAVAILABLE where it fails,
+	// INVALID_ARGUMENT for what is no recording. Over HTTP: POST
+	// /v1/questions/{question_id}:gradeAudio with the recording as the body and
+	// judge and detail as query parameters; the body of the reply is the critique.
+	GradeAudio(grpc.ClientStreamingServer[GradeAudioRequest, GradeAudioResponse]) error
+	// Transcribe writes a recording down, to be read and corrected before it is
+	// graded. It is sent as in GradeAudio, has the same errors and is not kept.
+	// The transcript can be given to GradeAnswer as it is, or with its text
+	// corrected.
+	//
+	// Over HTTP: POST /v1/questions/{question_id}:transcribe, whose names help the
+	// recogniser, or POST /v1:transcribe.
+	Transcribe(grpc.ClientStreamingServer[TranscribeRequest, TranscribeResponse]) error
 	// ListQuestions lists questions by bank and number, page by page.
 	ListQuestions(context.Context, *ListQuestionsRequest) (*ListQuestionsResponse, error)
 	// GetQuestion returns one question.
@@ -183,6 +251,12 @@ func (UnimplementedGraderServiceServer) GradeAnswer(context.Context, *GradeAnswe
 }
 func (UnimplementedGraderServiceServer) StreamGradeAnswer(*StreamGradeAnswerRequest, grpc.ServerStreamingServer[StreamGradeAnswerResponse]) error {
 	return status.Error(codes.Unimplemented, "method StreamGradeAnswer not implemented")
+}
+func (UnimplementedGraderServiceServer) GradeAudio(grpc.ClientStreamingServer[GradeAudioRequest, GradeAudioResponse]) error {
+	return status.Error(codes.Unimplemented, "method GradeAudio not implemented")
+}
+func (UnimplementedGraderServiceServer) Transcribe(grpc.ClientStreamingServer[TranscribeRequest, TranscribeResponse]) error {
+	return status.Error(codes.Unimplemented, "method Transcribe not implemented")
 }
 func (UnimplementedGraderServiceServer) ListQuestions(context.Context, *ListQuestionsRequest) (*ListQuestionsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListQuestions not implemented")
@@ -245,6 +319,20 @@ func _GraderService_StreamGradeAnswer_Handler(srv interface{}, stream grpc.Serve
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type GraderService_StreamGradeAnswerServer = grpc.ServerStreamingServer[StreamGradeAnswerResponse]
+
+func _GraderService_GradeAudio_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(GraderServiceServer).GradeAudio(&grpc.GenericServerStream[GradeAudioRequest, GradeAudioResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type GraderService_GradeAudioServer = grpc.ClientStreamingServer[GradeAudioRequest, GradeAudioResponse]
+
+func _GraderService_Transcribe_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(GraderServiceServer).Transcribe(&grpc.GenericServerStream[TranscribeRequest, TranscribeResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type GraderService_TranscribeServer = grpc.ClientStreamingServer[TranscribeRequest, TranscribeResponse]
 
 func _GraderService_ListQuestions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListQuestionsRequest)
@@ -351,6 +439,16 @@ var GraderService_ServiceDesc = grpc.ServiceDesc{
 			StreamName:    "StreamGradeAnswer",
 			Handler:       _GraderService_StreamGradeAnswer_Handler,
 			ServerStreams: true,
+		},
+		{
+			StreamName:    "GradeAudio",
+			Handler:       _GraderService_GradeAudio_Handler,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "Transcribe",
+			Handler:       _GraderService_Transcribe_Handler,
+			ClientStreams: true,
 		},
 	},
 	Metadata: "grader/v1/service.proto",
