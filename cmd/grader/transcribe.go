@@ -46,7 +46,7 @@ type spokenFlags struct {
 func (f *spokenFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.audio, "audio", "", "the answer as a recording: wav, flac, mp3, ogg; m4a, mp4, webm with ffmpeg")
 	c.Flags().StringVar(&f.transcript, "transcript", "", "the answer as a transcript: VTT, SRT, labelled text, or a recogniser's JSON (- is standard input)")
-	c.Flags().StringVar(&f.speaker, "speaker", "", "who of the speakers in the transcript is the candidate")
+	c.Flags().StringVar(&f.speaker, "speaker", "", "who of the speakers in the transcript, or on the channels of the recording, is the candidate")
 	f.speech.add(c)
 }
 
@@ -65,10 +65,12 @@ func (g *globals) hear(ctx context.Context, q *rubric.Question, f *spokenFlags) 
 	var h *heard
 	var err error
 	switch {
-	case f.audio != "" && (f.transcript != "" || f.speaker != ""):
-		return nil, usagef("give the answer once: --audio, or --transcript and its --speaker")
+	case f.audio != "" && f.transcript != "":
+		return nil, usagef("give the answer once: --audio or --transcript")
 	case f.audio != "":
-		h, err = g.listen(ctx, f.audio, speech.Vocabulary(q.Spellings()), &f.speech)
+		if h, err = g.listen(ctx, f.audio, speech.Vocabulary(q.Spellings()), &f.speech); err == nil {
+			err = h.keepCandidate(f.audio, f.speaker)
+		}
 	default:
 		h, err = g.readTranscript(f.transcript, f.speaker)
 	}
@@ -82,6 +84,19 @@ func (g *globals) hear(ctx context.Context, q *rubric.Question, f *spokenFlags) 
 		fmt.Fprintf(g.err, "grader: %s\n", n)
 	}
 	return h, nil
+}
+
+// keepCandidate leaves out what others say. Where nothing is said nobody has to be named.
+func (h *heard) keepCandidate(name, speaker string) error {
+	if h.Text == "" {
+		return nil
+	}
+	t, err := h.Candidate(speaker)
+	if err != nil {
+		return usagef("%s: %w", name, err)
+	}
+	h.Transcript = t
+	return nil
 }
 
 // answer is what to grade.
@@ -181,8 +196,8 @@ func newTranscribe(g *globals) *cobra.Command {
 		Use:   "transcribe FILE",
 		Short: "Write a recording down, to be read and corrected before grading",
 		Long: `Write a recording down, to be read and corrected before grading. FILE is wav, flac, mp3 or ogg; m4a, mp4 and webm
-need ffmpeg. What the recogniser may have lost, repeated or invented is said on standard error. The JSON form keeps the
-times of words: correct its text and give the file to grade --transcript.`,
+need ffmpeg. Speakers who have a channel each are told apart. What the recogniser may have lost, repeated or invented is
+said on standard error. The JSON form keeps the times of words: correct its text and give the file to grade --transcript.`,
 		Example: `  grader transcribe answer.ogg --question event-loop-phases
   grader transcribe answer.ogg --json > answer.json`,
 		Args: cobra.ExactArgs(1),
@@ -227,6 +242,6 @@ func (g *globals) transcribe(ctx context.Context, name, question string, asJSON 
 		_, err = fmt.Fprintf(g.out, "%s\n", line)
 		return err
 	}
-	_, err = fmt.Fprintln(g.out, h.Text)
+	_, err = fmt.Fprintln(g.out, h.Labelled())
 	return err
 }

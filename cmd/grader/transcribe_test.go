@@ -41,11 +41,11 @@ func serveSpeech(t *testing.T, status int, body string) (url string, prompts *[]
 	return srv.URL + "/v1", prompts
 }
 
-// recording is a second of silence.
+// recording is a second of a tone.
 func recording(t *testing.T) string {
 	t.Helper()
 	data := []byte("RIFF\x24\x3e\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x80\x3e\x00\x00\x02\x00\x10\x00data")
-	data = append(binary.LittleEndian.AppendUint32(data, 16000), make([]byte, 16000)...)
+	data = append(binary.LittleEndian.AppendUint32(data, 16000), bytes.Repeat([]byte{0, 0x20, 0, 0xe0}, 4000)...)
 	return file(t, "answer.wav", string(data))
 }
 

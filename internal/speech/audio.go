@@ -222,3 +222,16 @@ func mp3Duration(data []byte) (time.Duration, bool) {
 	}
 	return time.Duration(seconds * float64(time.Second)), frames > 0
 }
+
+// mp3Channels reads the mode of the first frame.
+func mp3Channels(data []byte) int {
+	for at := 0; at+4 <= len(data); at++ {
+		if _, ok := mp3Frame(data[at:]); ok {
+			if data[at+3]>>6 == 3 {
+				return 1
+			}
+			return 2
+		}
+	}
+	return 0
+}

@@ -8,10 +8,14 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
+
+	"github.com/vivagrader/grader/internal/transcript"
 )
 
-// prepare checks a recording and makes of it what the recogniser takes: the file itself, or converted, or in parts.
-func (c *Client) prepare(ctx context.Context, audio []byte, r *Result) ([]clip, error) {
+// prepare checks a recording and makes of it what the recogniser takes: the file itself, or its sound in parts, or each
+// speaker's channel for itself. No track means that nobody speaks.
+func (c *Client) prepare(ctx context.Context, audio []byte, r *Result) ([]track, error) {
 	kind, err := Sniff(audio)
 	if err != nil {
 		return nil, err
@@ -19,24 +23,75 @@ func (c *Client) prepare(ctx context.Context, audio []byte, r *Result) ([]clip, 
 	if len(audio) > MaxBytes {
 		return nil, fmt.Errorf("%w: more than %d MiB; give one interview at a time", ErrTooLong, MaxBytes>>20)
 	}
-	if kind.container() {
-		if audio, err = c.convert(ctx, audio, kind); err != nil {
-			return nil, err
-		}
-		kind = WAV
-	}
 	if err := c.checkLength(audio, kind, r); err != nil {
 		return nil, err
 	}
-	if len(audio) <= c.cfg.MaxUpload {
-		return []clip{{data: audio, kind: kind}}, nil
+	as := []track{{clips: []clip{{data: audio, kind: kind}}}}
+	d, known := Duration(audio, kind)
+	tooLarge, tooLong := len(audio) > c.cfg.MaxUpload, known && d > c.cfg.MaxPart
+	if kind != WAV && !kind.container() && !tooLarge && !tooLong && channels(audio, kind) < 2 {
+		return as, nil
 	}
-	if kind != WAV {
-		if audio, err = c.convert(ctx, audio, kind); err != nil {
-			return nil, fmt.Errorf("%w; the recogniser takes %d MB at a time, and only ffmpeg can cut a %s file", err, c.cfg.MaxUpload/1e6, kind)
+	w, err := c.sound(ctx, audio, kind)
+	switch {
+	case err == nil:
+		return c.tracks(w, as, r), nil
+	case kind.container():
+		return nil, err
+	case tooLarge:
+		return nil, fmt.Errorf("%w; the recogniser takes %d MB at a time, and only ffmpeg can cut this %s file", err, c.cfg.MaxUpload/1e6, kind)
+	case ctx.Err() != nil:
+		return nil, err
+	}
+	return as, nil // as it is: the recogniser may know better
+}
+
+// tracks shares a sound out. as is the recording as it came, which goes to the recogniser where nothing speaks against it.
+func (c *Client) tracks(w *wave, as []track, r *Result) []track {
+	most := min((c.cfg.MaxUpload-headBytes)/2, int(c.cfg.MaxPart.Seconds()*float64(w.rate)))
+	v := w.voices()
+	if v.apart() {
+		var out []track
+		for i, channel := range v.channels {
+			out = append(out, track{channelName(channel, w.channels), w.pack(channel, w.spoken(v.active[i], turnPauseMS), most)})
 		}
+		r.note("each channel has its own speaker: they were transcribed apart, as %s", names(out))
+		return out
 	}
-	return c.splits.split(audio)
+	channel, spoken := -1, w.spoken(v.sound, longPauseMS)
+	pauses := w.pauses(spoken)
+	switch {
+	case v.silent:
+		r.note("the recording is silent")
+		return nil
+	case len(v.channels) == 1 && w.channels > 1:
+		channel = v.channels[0]
+		r.note("only one channel (%s) has a voice, and it alone was transcribed", strings.ToLower(channelName(channel, w.channels)))
+	case as[0].clips[0].kind.container():
+	case len(as[0].clips[0].data) <= c.cfg.MaxUpload && pauses == 0 && w.length() <= most:
+		return as
+	}
+	if pauses > 0 {
+		r.note("silence of %d s or more was left out %s", longPauseMS/1000, times(pauses))
+	} else {
+		spoken = []stretch{{0, w.length()}}
+	}
+	return []track{{clips: w.pack(channel, spoken, most)}}
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+func names(tracks []track) string {
+	var out []string
+	for _, t := range tracks {
+		out = append(out, t.speaker)
+	}
+	return strings.Join(out, " and ")
 }
 
 func (c *Client) checkLength(audio []byte, kind Kind, r *Result) error {
@@ -50,21 +105,46 @@ func (c *Client) checkLength(audio []byte, kind Kind, r *Result) error {
 		}
 	}
 	d, known := Duration(audio, kind)
-	switch {
-	case known && d < shortestDuration:
-		return fmt.Errorf("%w: it lasts %s; record it again", ErrNoSound, d)
-	case d > c.cfg.MaxDuration:
-		return fmt.Errorf("%w: %s, and at most %s are taken; give one interview at a time", ErrTooLong, d.Round(1e9), c.cfg.MaxDuration)
+	if known {
+		return c.checkDuration(d)
 	}
 	return nil
 }
 
-// convert has ffmpeg make 16 kHz mono WAV, what recognisers hear inside. The input goes through a file, since MP4 has
-// its index at the end; it is removed at once.
+func (c *Client) checkDuration(d time.Duration) error {
+	switch {
+	case d < shortestDuration:
+		return fmt.Errorf("%w: it lasts %s; record it again", ErrNoSound, d)
+	case d > c.cfg.MaxDuration:
+		return fmt.Errorf("%w: %s, and at most %s are taken; give one interview at a time", ErrTooLong, transcript.Clock(int(d.Milliseconds())), c.cfg.MaxDuration)
+	}
+	return nil
+}
+
+// sound is a recording as samples that can be cut: those of a WAV file, or what ffmpeg makes of any other.
+func (c *Client) sound(ctx context.Context, audio []byte, kind Kind) (*wave, error) {
+	if kind == WAV {
+		if w, err := readWAV(audio); err != nil || w.cuttable() {
+			return &w, err
+		}
+	}
+	converted, err := c.convert(ctx, audio, kind)
+	if err != nil {
+		return nil, err
+	}
+	w, err := readWAV(converted)
+	if err != nil {
+		return nil, err
+	}
+	return &w, c.checkDuration(w.duration())
+}
+
+// convert has ffmpeg make 16 kHz WAV, what recognisers hear inside. The input goes through a file, since MP4 has its
+// index at the end; it is removed at once.
 func (c *Client) convert(ctx context.Context, audio []byte, kind Kind) ([]byte, error) {
 	program, err := exec.LookPath(c.cfg.FFmpeg)
 	if err != nil {
-		return nil, fmt.Errorf("%w to read %s files, and it is not installed; install ffmpeg, or convert the file to wav, flac, mp3 or ogg", ErrNeedsFFmpeg, kind)
+		return nil, fmt.Errorf("%w to read this %s file, and it is not installed; install ffmpeg, or convert the file to wav, flac, mp3 or ogg", ErrNeedsFFmpeg, kind)
 	}
 	f, err := os.CreateTemp("", "grader-*."+string(kind))
 	if err != nil {
@@ -76,7 +156,7 @@ func (c *Client) convert(ctx context.Context, audio []byte, kind Kind) ([]byte, 
 		return nil, fmt.Errorf("keep the recording for ffmpeg: %w", err)
 	}
 	seconds := fmt.Sprintf("%.0f", c.cfg.MaxDuration.Seconds()+1) // enough to see that it is too long
-	cmd := exec.CommandContext(ctx, program, "-nostdin", "-v", "error", "-i", f.Name(), "-t", seconds, "-vn", "-ac", "1", "-ar", "16000", "-c:a", "pcm_s16le", "-f", "wav", "-")
+	cmd := exec.CommandContext(ctx, program, "-nostdin", "-v", "error", "-i", f.Name(), "-t", seconds, "-vn", "-ar", "16000", "-c:a", "pcm_s16le", "-f", "wav", "-")
 	var out, problem bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problem
 	if err := cmd.Run(); err != nil {

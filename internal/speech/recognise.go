@@ -15,13 +15,6 @@ import (
 	"github.com/vivagrader/grader/internal/transcript"
 )
 
-// clip is a part of a recording that goes to the recogniser in one call, with its beginning in the whole.
-type clip struct {
-	data    []byte
-	kind    Kind
-	startMS int
-}
-
 // The forms of a reply, the richest first. An endpoint that refuses one is not asked for it again.
 const (
 	formTimed   = iota // verbose JSON with word and segment times
@@ -38,13 +31,13 @@ func (c *Client) listen(ctx context.Context, cl clip, prompt string, r *Result) 
 	r.Calls++
 	var segments []transcript.Segment
 	for _, s := range res.Segments {
-		segments = append(segments, transcript.Segment{Text: strings.TrimSpace(s.Text), Times: times(cl, s.Start, s.End),
+		segments = append(segments, transcript.Segment{Text: strings.TrimSpace(s.Text), Times: between(s.Start, s.End),
 			Quality: &transcript.Quality{AvgLogprob: s.AvgLogprob, CompressionRatio: s.CompressionRatio, NoSpeechProb: s.NoSpeechProb}})
 	}
 	var words []transcript.Word
 	for _, w := range res.Words {
 		if word := strings.TrimSpace(w.Word); word != "" {
-			words = append(words, transcript.Word{Text: word, Times: times(cl, w.Start, w.End)})
+			words = append(words, transcript.Word{Text: word, Times: between(w.Start, w.End)})
 		}
 	}
 	t, err := transcript.New(res.Text, segments, words)
@@ -54,12 +47,12 @@ func (c *Client) listen(ctx context.Context, cl clip, prompt string, r *Result) 
 			return nil, err
 		}
 	}
-	t.Language, t.DurationMS, t.Format = res.Language, cl.startMS+transcript.Millis(res.Duration), transcript.Whisper
+	t.Language, t.DurationMS, t.Format = res.Language, transcript.Millis(res.Duration), transcript.Whisper
 	return t, nil
 }
 
-func times(cl clip, start, end float64) transcript.Times {
-	return transcript.Times{StartMS: cl.startMS + transcript.Millis(start), EndMS: cl.startMS + transcript.Millis(end), Known: true}
+func between(start, end float64) transcript.Times {
+	return transcript.Times{StartMS: transcript.Millis(start), EndMS: transcript.Millis(end), Known: true}
 }
 
 // recognise makes one call, in a poorer form where the endpoint refuses the richer one.
@@ -84,7 +77,8 @@ func aboutForm(message string) bool {
 }
 
 func (c *Client) call(ctx context.Context, cl clip, prompt string, form int32) (openai.AudioResponse, error) {
-	req := openai.AudioRequest{Model: c.cfg.Model, FilePath: "answer." + string(cl.kind), Reader: bytes.NewReader(cl.data),
+	data, kind := cl.file()
+	req := openai.AudioRequest{Model: c.cfg.Model, FilePath: "answer." + string(kind), Reader: bytes.NewReader(data),
 		Prompt: prompt, Language: c.cfg.Language, Format: openai.AudioResponseFormatVerboseJSON}
 	switch form {
 	case formTimed:

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -28,9 +27,12 @@ type Config struct {
 	Language string
 	// MaxUpload is the largest file that the endpoint takes, 25 MB; longer recordings are cut at silences.
 	MaxUpload int
+	// MaxPart is the longest sound that goes into one call, 10 min: some endpoints refuse more than 25, and a loop does not
+	// outlast its part. Where only ffmpeg could cut and is not there, longer ones are sent whole.
+	MaxPart time.Duration
 	// MaxDuration of a recording, 4 h.
 	MaxDuration time.Duration
-	// FFmpeg is the program that converts m4a, mp4 and webm; "ffmpeg" in the PATH.
+	// FFmpeg is the program that converts m4a, mp4 and webm, and reads what else is to be cut; "ffmpeg" in the PATH.
 	FFmpeg string
 	// HTTPClient replaces the built-in one, which bounds everything but the time for a reply: the context does.
 	HTTPClient *http.Client
@@ -41,31 +43,33 @@ const (
 	MaxBytes         = 512 << 20
 	defaultUpload    = 25 * 1000 * 1000
 	defaultDuration  = 4 * time.Hour
+	defaultPart      = 10 * time.Minute
 	shortestDuration = 100 * time.Millisecond // endpoints refuse less
 )
 
 // Client transcribes with one recogniser. It is safe for concurrent use.
 type Client struct {
-	cfg    Config
-	api    *openai.Client
-	form   atomic.Int32 // the richest form of reply that the endpoint gives
-	splits splitter
+	cfg  Config
+	api  *openai.Client
+	form atomic.Int32 // the richest form of reply that the endpoint gives
 }
 
 // New returns a client. It makes no call.
 func New(cfg Config) *Client {
 	cfg.MaxUpload = cmp.Or(cfg.MaxUpload, defaultUpload)
 	cfg.MaxDuration = cmp.Or(cfg.MaxDuration, defaultDuration)
+	cfg.MaxPart = cmp.Or(cfg.MaxPart, defaultPart)
 	cfg.FFmpeg = cmp.Or(cfg.FFmpeg, "ffmpeg")
 	conf := openai.DefaultConfig(cfg.APIKey)
 	conf.BaseURL = cfg.URL
 	conf.HTTPClient = newDoer(cfg.HTTPClient, cfg.APIKey)
-	return &Client{cfg: cfg, api: openai.NewClientWithConfig(conf), splits: splitter{max: cfg.MaxUpload}}
+	return &Client{cfg: cfg, api: openai.NewClientWithConfig(conf)}
 }
 
 // Result is a transcript, and how far it can be trusted.
 type Result struct {
-	// Transcript has an empty text when nobody speaks.
+	// Transcript has an empty text when nobody speaks. Where each channel has a speaker of its own its segments and words
+	// name them, "Left" and "Right" or "Channel 1" and so on, and its text has a line for each turn.
 	Transcript *transcript.Transcript
 	// Doubts are the stretches that are probably wrong and that a second pass did not settle, by time.
 	Doubts []Doubt
@@ -83,19 +87,27 @@ func (r *Result) Doubtful() bool { return len(r.Doubts) > 0 || Unsure(r.Transcri
 // recording is at fault, and are *llm.Error when the recogniser is.
 func (c *Client) Transcribe(ctx context.Context, audio []byte, vocabulary string) (*Result, error) {
 	r := &Result{}
-	clips, err := c.prepare(ctx, audio, r)
+	tracks, err := c.prepare(ctx, audio, r)
 	if err != nil {
 		return nil, err
 	}
-	parts := make([]*transcript.Transcript, len(clips))
-	for i, cl := range clips {
-		if parts[i], err = c.part(ctx, cl, vocabulary, r); err != nil {
+	said := make([]*transcript.Transcript, len(tracks))
+	for i, t := range tracks {
+		if said[i], err = c.track(ctx, t, vocabulary, r); err != nil {
 			return nil, err
 		}
 	}
-	if r.Transcript, err = join(parts); err != nil {
-		return nil, err
+	switch len(said) {
+	case 0:
+		r.Transcript = &transcript.Transcript{Format: transcript.Whisper}
+	case 1:
+		r.Transcript = said[0]
+	default:
+		if r.Transcript, err = conversation(tracks, said); err != nil {
+			return nil, err
+		}
 	}
+	slices.SortStableFunc(r.Doubts, func(a, b Doubt) int { return a.StartMS - b.StartMS })
 	for _, d := range r.Doubts {
 		r.note("%s: speech may be missing or wrong there, listen to it", d)
 	}
@@ -109,11 +121,27 @@ func (r *Result) note(format string, args ...any) {
 	r.Notes = append(r.Notes, fmt.Sprintf(format, args...))
 }
 
+// track takes the clips of one speaker, in the time of the recording.
+func (c *Client) track(ctx context.Context, t track, vocabulary string, r *Result) (*transcript.Transcript, error) {
+	parts := make([]*transcript.Transcript, 0, len(t.clips))
+	for _, cl := range t.clips {
+		part, err := c.part(ctx, cl, vocabulary, r)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, part)
+	}
+	return concat(parts), nil
+}
+
 // part takes one clip, if need be twice.
 func (c *Client) part(ctx context.Context, cl clip, vocabulary string, r *Result) (*transcript.Transcript, error) {
 	t, err := c.listen(ctx, cl, vocabulary, r)
 	if err != nil {
 		return nil, err
+	}
+	if len(cl.stretches) > 1 && untimed(t) {
+		return c.oneByOne(ctx, cl, vocabulary, r)
 	}
 	doubts := serious(t)
 	if vocabulary != "" && len(doubts) > 0 {
@@ -121,8 +149,33 @@ func (c *Client) part(ctx context.Context, cl clip, vocabulary string, r *Result
 			return nil, err
 		}
 	}
-	r.Doubts = append(r.Doubts, doubts...)
-	return r.withoutInvented(t)
+	for _, d := range doubts {
+		r.Doubts = append(r.Doubts, cl.doubtInRecording(d))
+	}
+	if t, err = r.withoutInvented(cl, t); err != nil {
+		return nil, err
+	}
+	return cl.inRecording(t), nil
+}
+
+// untimed reports whether nothing in the transcript says when it was said.
+func untimed(t *transcript.Transcript) bool {
+	return t.Text != "" && !t.TimesAt(0, len(t.Text)).Known
+}
+
+// oneByOne takes each stretch in a call of its own, so that something is known of its time.
+func (c *Client) oneByOne(ctx context.Context, cl clip, vocabulary string, r *Result) (*transcript.Transcript, error) {
+	var parts []*transcript.Transcript
+	for _, s := range cl.stretches {
+		one := cl
+		one.stretches = []stretch{s}
+		part, err := c.part(ctx, one, vocabulary, r)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, part)
+	}
+	return concat(parts), nil
 }
 
 // serious are the doubts that a second pass may settle. Invented text is dropped and needs none.
@@ -144,7 +197,8 @@ func (c *Client) again(ctx context.Context, cl clip, first *transcript.Transcrip
 	after := serious(second)
 	for _, d := range before {
 		if confirmed(d, after) {
-			r.note("a pause from %s to %s: the pass without the vocabulary has it too", transcript.Clock(d.StartMS), transcript.Clock(d.EndMS))
+			at := cl.doubtInRecording(d)
+			r.note("a pause from %s to %s: the pass without the vocabulary has it too", transcript.Clock(at.StartMS), transcript.Clock(at.EndMS))
 		}
 	}
 	left := slices.DeleteFunc(slices.Clone(before), func(d Doubt) bool { return confirmed(d, after) })
@@ -153,7 +207,7 @@ func (c *Client) again(ctx context.Context, cl clip, first *transcript.Transcrip
 		return first, left, nil
 	}
 	for _, d := range left {
-		r.note("%s: taken again without the vocabulary, and that pass was kept", d)
+		r.note("%s: taken again without the vocabulary, and that pass was kept", cl.doubtInRecording(d))
 	}
 	return second, leftAfter, nil
 }
@@ -175,12 +229,13 @@ func extent(doubts []Doubt) int {
 }
 
 // withoutInvented takes the segments out in which nobody speaks.
-func (r *Result) withoutInvented(t *transcript.Transcript) (*transcript.Transcript, error) {
+func (r *Result) withoutInvented(cl clip, t *transcript.Transcript) (*transcript.Transcript, error) {
 	var kept, dropped []transcript.Segment
 	for _, s := range t.Segments {
 		if invented(&s) {
 			dropped = append(dropped, s)
-			r.note("dropped %q at %s: nobody speaks there", s.Text, transcript.Clock(s.StartMS))
+			at := cl.doubtInRecording(Doubt{Invented, s.StartMS, s.EndMS})
+			r.note("dropped %q at %s: nobody speaks there", s.Text, transcript.Clock(at.StartMS))
 		} else {
 			kept = append(kept, s)
 		}
@@ -205,25 +260,4 @@ func within(w transcript.Word, s transcript.Segment) bool {
 		return w.Start >= s.Start && w.End <= s.End
 	}
 	return w.Known && s.Known && w.StartMS >= s.StartMS && w.EndMS <= s.EndMS
-}
-
-// join puts the parts of a recording together.
-func join(parts []*transcript.Transcript) (*transcript.Transcript, error) {
-	if len(parts) == 1 {
-		return parts[0], nil
-	}
-	var texts []string
-	var segments []transcript.Segment
-	var words []transcript.Word
-	for _, p := range parts {
-		texts = append(texts, p.Text)
-		segments, words = append(segments, p.Segments...), append(words, p.Words...)
-	}
-	t, err := transcript.New(strings.Join(texts, " "), segments, words)
-	if err != nil {
-		return nil, fmt.Errorf("put the parts together: %w", err)
-	}
-	last := parts[len(parts)-1]
-	t.Language, t.DurationMS, t.Format = parts[0].Language, last.DurationMS, last.Format
-	return t, nil
 }

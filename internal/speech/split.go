@@ -2,62 +2,67 @@ package speech
 
 import (
 	"encoding/binary"
-	"fmt"
 	"math"
 )
-
-// splitter cuts PCM sound into files of at most max bytes, at the quietest place near the end of each.
-type splitter struct{ max int }
 
 const (
 	// windowMS is the silence that a cut wants; searchMS is how far before the limit it is looked for.
 	windowMS = 300
 	searchMS = 60_000
-	pcm      = 1
+	// headBytes is the header of the files that are made here.
+	headBytes = 44
+	pcm       = 1
 	// extensible is the format tag behind which PCM of several channels hides.
 	extensible = 0xfffe
-	headBytes  = 44
 )
 
-// split returns the parts in order; each is a WAV file.
-func (s splitter) split(data []byte) ([]clip, error) {
-	w, err := readWAV(data)
-	if err != nil {
-		return nil, err
-	}
-	if w.format != pcm && w.format != extensible || w.bits != 16 || w.align != 2*w.channels {
-		return nil, fmt.Errorf("%w: only 16-bit PCM can be cut into parts of %d MB; convert the wav file to flac or ogg", ErrTooLong, s.max/1e6)
-	}
-	perSecond := w.rate * w.align
-	most := (s.max - headBytes) / w.align * w.align
-	if most < perSecond {
-		return nil, fmt.Errorf("%w: a second of this sound is more than the recogniser takes", ErrTooLong)
-	}
-	var clips []clip
-	for at := 0; at < len(w.samples); {
-		end := len(w.samples) / w.align * w.align
-		if end-at > most {
-			end = w.quietest(max(at+most/2, at+most-perSecond*(searchMS/1000)), at+most)
-		}
-		if end <= at {
-			break
-		}
-		clips = append(clips, clip{data: w.file(at, end), kind: WAV, startMS: int(int64(at) * 1000 / int64(perSecond))})
-		at = end
-	}
-	return clips, nil
+// cuttable reports whether the sound can be cut here: 16-bit PCM.
+func (w *wave) cuttable() bool {
+	return (w.format == pcm || w.format == extensible) && w.bits == 16 && w.align == 2*w.channels
 }
 
-// quietest is the middle of the window with the least energy between two bytes.
-func (w *wave) quietest(from, to int) int {
+// length is the number of samples of each channel.
+func (w *wave) length() int { return len(w.samples) / w.align }
+
+// ms is the time that so many samples take.
+func (w *wave) ms(samples int) int { return int(int64(samples) * 1000 / int64(w.rate)) }
+
+// pack shares stretches out among clips of at most most samples, in order. A stretch that is longer is cut at its
+// quietest places.
+func (w *wave) pack(channel int, stretches []stretch, most int) []clip {
+	var clips []clip
+	room := 0
+	add := func(s stretch) {
+		if s.to-s.from > room || len(clips) == 0 {
+			clips = append(clips, clip{sound: w, channel: channel})
+			room = most
+		}
+		last := &clips[len(clips)-1]
+		last.stretches = append(last.stretches, s)
+		room -= s.to - s.from
+	}
+	for _, s := range stretches {
+		for s.to-s.from > most {
+			end := w.quietest(channel, max(s.from+most/2, s.from+most-w.rate*(searchMS/1000)), s.from+most)
+			add(stretch{s.from, end})
+			s.from = end
+		}
+		if s.from < s.to {
+			add(s)
+		}
+	}
+	return clips
+}
+
+// quietest is the middle of the window with the least energy between two samples.
+func (w *wave) quietest(channel, from, to int) int {
 	const step = 10 // ms
-	from = from / w.align * w.align
-	frame := max(w.rate*step/1000, 1) * w.align
+	frame := max(w.rate*step/1000, 1)
 	var energy []float64
 	for at := from; at+frame <= to; at += frame {
 		sum := 0.0
-		for i := at; i+1 < at+frame; i += 2 {
-			v := float64(int16(binary.LittleEndian.Uint16(w.samples[i:])))
+		for i := at; i < at+frame; i++ {
+			v := float64(w.sample(i, channel))
 			sum += v * v
 		}
 		energy = append(energy, sum)
@@ -76,21 +81,34 @@ func (w *wave) quietest(from, to int) int {
 	return from + (best+width/2)*frame
 }
 
-// file is a part of the sound with a header of its own.
-func (w *wave) file(from, to int) []byte {
-	out := make([]byte, 0, headBytes+to-from)
+// file is a channel of the stretches, or the mean of all channels, as a WAV file.
+func (w *wave) file(channel int, stretches []stretch) []byte {
+	size := 0
+	for _, s := range stretches {
+		size += 2 * (s.to - s.from)
+	}
+	out := make([]byte, 0, headBytes+size)
 	le := binary.LittleEndian
 	out = append(out, "RIFF"...)
-	out = le.AppendUint32(out, uint32(headBytes-8+to-from))
+	out = le.AppendUint32(out, uint32(headBytes-8+size))
 	out = append(out, "WAVEfmt "...)
 	out = le.AppendUint32(out, 16)
 	out = le.AppendUint16(out, pcm)
-	out = le.AppendUint16(out, uint16(w.channels))
+	out = le.AppendUint16(out, 1)
 	out = le.AppendUint32(out, uint32(w.rate))
-	out = le.AppendUint32(out, uint32(w.rate*w.align))
-	out = le.AppendUint16(out, uint16(w.align))
-	out = le.AppendUint16(out, uint16(w.bits))
+	out = le.AppendUint32(out, uint32(2*w.rate))
+	out = le.AppendUint16(out, 2)
+	out = le.AppendUint16(out, 16)
 	out = append(out, "data"...)
-	out = le.AppendUint32(out, uint32(to-from))
-	return append(out, w.samples[from:to]...)
+	out = le.AppendUint32(out, uint32(size))
+	for _, s := range stretches {
+		if w.channels == 1 {
+			out = append(out, w.samples[2*s.from:2*s.to]...)
+			continue
+		}
+		for i := s.from; i < s.to; i++ {
+			out = le.AppendUint16(out, uint16(w.sample(i, channel)))
+		}
+	}
+	return out
 }

@@ -163,6 +163,33 @@ func (t *Transcript) Speakers() []string {
 	return out
 }
 
+// Labelled is the text as Parse reads it back: with a line for each turn, "[1:02] Ann: ...", where speakers are known.
+func (t *Transcript) Labelled() string {
+	if len(t.Speakers()) == 0 {
+		return t.Text
+	}
+	var b strings.Builder
+	last := ""
+	for i := range t.Segments {
+		s := &t.Segments[i]
+		switch {
+		case b.Len() > 0 && s.Speaker == last:
+			b.WriteByte(' ')
+		case b.Len() > 0:
+			b.WriteByte('\n')
+			fallthrough
+		default:
+			if s.Known {
+				fmt.Fprintf(&b, "[%s] ", Clock(s.StartMS))
+			}
+			b.WriteString(s.Speaker + ": ")
+		}
+		b.WriteString(s.Text)
+		last = s.Speaker
+	}
+	return b.String()
+}
+
 // Candidate returns what the candidate says. The candidate is speaker if that is given; else the one whose label says
 // so, or the only one whose label does not say interviewer. A transcript without speakers is the candidate's as a whole.
 // Errors wrap ErrNoCandidate and say which speakers there are: nobody is guessed.

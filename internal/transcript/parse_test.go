@@ -269,3 +269,54 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestLabelled(t *testing.T) {
+	t.Parallel()
+	in := "[0:00] Left: How does it work?\n[0:05] Right: It runs. It polls.\n[1:12] Left: Right."
+	tr, err := Parse([]byte(in))
+	require.NoError(t, err)
+	require.Equal(t, []string{"Left", "Right"}, tr.Speakers())
+	require.Equal(t, in, tr.Labelled())
+	plain, err := Parse([]byte("It runs."))
+	require.NoError(t, err)
+	require.Equal(t, "It runs.", plain.Labelled())
+}
+
+func TestBetween(t *testing.T) {
+	t.Parallel()
+	at := func(start, end int) Times { return Times{start, end, true} }
+	q := &Quality{AvgLogprob: -0.5}
+	timed, err := New("“It polls,” then checks. Then it closes.",
+		[]Segment{{Text: "“It polls,” then checks.", Times: at(0, 4000), Quality: q}, {Text: "Then it closes.", Times: at(4000, 7000)}},
+		[]Word{{Text: "It", Times: at(0, 1000)}, {Text: "polls", Times: at(1000, 2000)}, {Text: "then", Times: at(2500, 3000)}, {Text: "checks", Times: at(3000, 4000)},
+			{Text: "Then", Times: at(4000, 4400)}, {Text: "it", Times: at(4400, 5000)}, {Text: "closes", Times: at(5000, 7000)}})
+	require.NoError(t, err)
+	segments, err := New("", []Segment{{Text: "It polls.", Times: at(0, 3000)}, {Text: "It checks.", Times: at(3000, 6000)}}, nil)
+	require.NoError(t, err)
+	tests := []struct {
+		name     string
+		in       *Transcript
+		from, to int
+		text     string
+		words    int
+		segments []Segment
+	}{
+		{"start", timed, 0, 2400, "“It polls,”", 2, []Segment{{Text: "“It polls,”", Times: at(0, 2000), Quality: q, Start: 0, End: len("“It polls,”")}}},
+		{"middle", timed, 2400, 4500, "then checks. Then", 3, []Segment{{Text: "then checks.", Times: at(2500, 4000), Quality: q, Start: 0, End: 12}, {Text: "Then", Times: at(4000, 4400), Start: 13, End: 17}}},
+		{"end", timed, 4500, 9000, "it closes.", 2, []Segment{{Text: "it closes.", Times: at(4400, 7000), Start: 0, End: 10}}},
+		{"nothing", timed, 9000, 9999, "", 0, nil},
+		{"segments alone", segments, 2000, 6000, "It checks.", 0, []Segment{{Text: "It checks.", Times: at(3000, 6000), Start: 0, End: 10}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			out := tt.in.Between(tt.from, tt.to)
+			require.Equal(t, tt.text, out.Text)
+			require.Len(t, out.Words, tt.words)
+			for _, w := range out.Words {
+				require.Equal(t, w.Text, out.Text[w.Start:w.End])
+			}
+			require.Empty(t, cmp.Diff(tt.segments, out.Segments))
+		})
+	}
+}

@@ -134,22 +134,26 @@ func (t *Transcript) check() error {
 		*Times
 	}
 	last := map[string]Times{} // by kind and speaker: people do talk over one another
-	order := map[string]int{}
+	order := map[string]int{}  // by kind, for words by speaker too
 	verify := func(e entry) error {
-		switch key := e.what + "\x00" + e.speaker; {
+		key, line := e.what+"\x00"+e.speaker, e.what
+		if e.what == "word" { // the words of a turn stand together, also where others talk into it
+			line = key
+		}
+		switch {
 		case !e.Known:
 			return nil
 		case e.StartMS < 0 || e.StartMS > dayMS || e.EndMS > dayMS:
 			return fmt.Errorf("%w: %s %d (%q) is not within a day; times are seconds or milliseconds from the beginning of the recording", ErrTimes, e.what, e.n, clip(e.text))
 		case e.EndMS < e.StartMS-jitterMS:
 			return fmt.Errorf("%w: %s %d (%q) ends at %s, before it begins at %s; correct its times, or give the text alone", ErrTimes, e.what, e.n, clip(e.text), Clock(e.EndMS), Clock(e.StartMS))
-		case e.StartMS < order[e.what]-jitterMS:
-			return fmt.Errorf("%w: %s %d (%q) begins at %s, before the one above it at %s; put them in the order of time", ErrTimes, e.what, e.n, clip(e.text), Clock(e.StartMS), Clock(order[e.what]))
+		case e.StartMS < order[line]-jitterMS:
+			return fmt.Errorf("%w: %s %d (%q) begins at %s, before the one above it at %s; put them in the order of time", ErrTimes, e.what, e.n, clip(e.text), Clock(e.StartMS), Clock(order[line]))
 		case e.StartMS < last[key].EndMS-jitterMS:
 			return fmt.Errorf("%w: %s %d (%q) begins at %s while the one before it lasts to %s; correct the times, or name the speakers if two people talk at once", ErrTimes, e.what, e.n, clip(e.text), Clock(e.StartMS), Clock(last[key].EndMS))
 		default:
 			e.EndMS = max(e.EndMS, e.StartMS)
-			last[key], order[e.what] = *e.Times, max(order[e.what], e.StartMS)
+			last[key], order[line] = *e.Times, max(order[line], e.StartMS)
 			return nil
 		}
 	}
