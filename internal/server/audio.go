@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -183,6 +184,9 @@ func (r *recogniser) hear(ctx context.Context, audio []byte, q *rubric.Question)
 func (j *job) heard(r *speech.Result, took time.Duration) error {
 	if len(r.Transcript.Text) > grade.MaxTextBytes {
 		return refuse(graderv1.ErrorReason_BODY_TOO_LARGE, "the recording holds more than %d bytes of words; send one answer at a time", grade.MaxTextBytes)
+	}
+	if who := r.Transcript.Speakers(); len(who) > 1 {
+		return refuse(graderv1.ErrorReason_INVALID_FIELD, "%s speak on channels of their own; send the candidate's channel alone, or transcribe the recording and send what the candidate says", strings.Join(who, ", "))
 	}
 	j.answer = grade.Answer{Text: r.Transcript.Text, Modality: grade.Spoken}
 	j.transcript, j.doubtful, j.hearing = r.Transcript, r.Doubtful(), took

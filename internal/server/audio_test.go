@@ -47,10 +47,10 @@ func fakeSpeech(t testing.TB, code int, body string) *speech.Client {
 	return speech.New(speech.Config{URL: srv.URL + "/v1", Model: "whisper-1", HTTPClient: srv.Client()})
 }
 
-// wav is a recording of silence; its header says so many bytes more than there are.
+// wav is a recording of a tone; its header says so many bytes more than there are.
 func wav(size, missing int) []byte {
 	data := []byte("RIFF\x00\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x80\x3e\x00\x00\x02\x00\x10\x00data")
-	data = append(binary.LittleEndian.AppendUint32(data, uint32(size+missing)), make([]byte, size)...)
+	data = append(binary.LittleEndian.AppendUint32(data, uint32(size+missing)), bytes.Repeat([]byte{0, 0x20, 0, 0xe0}, (size+3)/4)[:size]...)
 	binary.LittleEndian.PutUint32(data[4:], uint32(len(data)-8+missing))
 	return data
 }
@@ -439,4 +439,27 @@ func TestDrainEndsRecognition(t *testing.T) {
 	require.NoError(t, st.Drain(ctx))
 	_, why := withReason(<-done)
 	require.Equal(t, graderv1.ErrorReason_SHUTTING_DOWN, why)
+}
+
+// TestTwoSpeakersAreNotGradedAsOne: where two people have a channel each the server does not guess who is the candidate.
+func TestTwoSpeakersAreNotGradedAsOne(t *testing.T) {
+	t.Parallel()
+	st := start(t, Config{Speech: fakeSpeech(t, 200, heardTea)})
+	var samples []byte
+	for i := range 8 * 8000 { // the left one speaks in the first and third two seconds, the right one in between
+		v := binary.LittleEndian.AppendUint16(nil, uint16(int16(8000*(2*(i%2)-1))))
+		if i/16000%2 == 0 {
+			samples = append(append(samples, v...), 0, 0)
+		} else {
+			samples = append(append(samples, 0, 0), v...)
+		}
+	}
+	head := []byte("RIFF\x00\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x02\x00\x40\x1f\x00\x00\x00\x7d\x00\x00\x04\x00\x10\x00data")
+	recording := string(append(binary.LittleEndian.AppendUint32(head, uint32(len(samples))), samples...))
+	r := st.do(t, "POST", "/v1/questions/black-tea:gradeAudio", recording, "Content-Type", "audio/wav")
+	require.Equal(t, 400, r.status, r.body)
+	require.Contains(t, r.body, "Left, Right speak on channels of their own; send the candidate's channel alone")
+	r = st.do(t, "POST", "/v1:transcribe", recording, "Content-Type", "audio/wav")
+	require.Equal(t, 200, r.status, r.body)
+	require.Contains(t, r.body, `"speaker":"Right"`)
 }
