@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/vivagrader/grader/internal/config"
 	"github.com/vivagrader/grader/internal/grade"
@@ -49,6 +50,7 @@ type App struct {
 	judge  *Judge
 	server *server.Server
 	cert   *certificate
+	traces *sdktrace.TracerProvider // nil: off
 	served chan error
 	where  Where
 }
@@ -86,6 +88,12 @@ func New(opts Options) (*App, error) {
 	}
 	if serve.TLS, err = a.tls(); err != nil {
 		return nil, err
+	}
+	if cfg.Trace.Endpoint != "" {
+		if a.traces, err = newTraces(context.Background(), cfg.Trace.Endpoint, opts.Version, opts.Logger); err != nil {
+			return nil, err
+		}
+		serve.Traces = a.traces
 	}
 	if a.server, err = server.New(serve, catalog); err != nil {
 		return nil, err
@@ -231,6 +239,7 @@ func (a *App) Stop(ctx context.Context) error {
 
 // Run serves until ctx is done, then drains. Each value on reload reads the banks again.
 func (a *App) Run(ctx context.Context, reload <-chan struct{}) error {
+	defer a.flush(ctx)
 	if err := a.Start(ctx); err != nil {
 		return err
 	}

@@ -39,6 +39,11 @@ func (s *Serve) problems() Problems {
 			add(fmt.Sprintf("cors.origins[%d]", i), "%q is no origin; it looks like https://app.example.com", o)
 		}
 	}
+	if e := s.Trace.Endpoint; e != "" {
+		if u, err := url.Parse(e); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			add("trace.endpoint", "%q is no URL of a collector; it looks like http://127.0.0.1:4318", e)
+		}
+	}
 	if !slices.Contains(levels, s.Log.Level) {
 		add("log.level", "%q is unknown; use %s", s.Log.Level, strings.Join(levels, ", "))
 	}

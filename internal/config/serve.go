@@ -22,6 +22,7 @@ type Serve struct {
 	Limits   Limits      `yaml:"limits"`
 	Timeouts Timeouts    `yaml:"timeouts"`
 	CORS     CORS        `yaml:"cors"`
+	Trace    Trace       `yaml:"trace"`
 	Log      Log         `yaml:"log"`
 	Keys     []Key       `yaml:"keys" flag:"-"`
 }
@@ -80,6 +81,11 @@ type Timeouts struct {
 // CORS lists the web pages of other hosts that may call.
 type CORS struct {
 	Origins []string `yaml:"origins" doc:"origins that may call from a browser, such as https://app.example.com; * is all"`
+}
+
+// Trace says where traces go.
+type Trace struct {
+	Endpoint string `yaml:"endpoint" doc:"OpenTelemetry collector that takes OTLP over HTTP, such as http://127.0.0.1:4318; empty is none"`
 }
 
 // Log says what is logged. Answers never are.

@@ -33,6 +33,7 @@ func (m *meter) complete(ctx context.Context, c call) (reply, error) {
 	if err := m.refuse(); err != nil {
 		return reply{}, err
 	}
+	ctx, span := startAttempt(ctx, c)
 	rep, err := m.next.complete(ctx, c)
 	rep.usage.Requests = 1
 	rep.usage = m.cost(rep.usage)
@@ -46,6 +47,7 @@ func (m *meter) complete(ctx context.Context, c call) (reply, error) {
 	if err != nil {
 		outcome = asError(err).Kind.String()
 	}
+	endAttempt(span, outcome, rep.usage)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.outcomes[outcome]++

@@ -51,7 +51,9 @@ func annotate(ctx context.Context, r *http.Request) metadata.MD {
 	if method, ok := runtime.RPCMethod(ctx); ok {
 		v.method = strings.TrimPrefix(method, ours)
 	}
-	return metadata.Pairs(headerRequestID, v.id, headerRemote, host(r.RemoteAddr))
+	md := metadata.Pairs(headerRequestID, v.id, headerRemote, host(r.RemoteAddr))
+	passTrace(md, r)
+	return md
 }
 
 // noteCaller keeps the name of the key for the log.

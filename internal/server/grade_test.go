@@ -217,7 +217,7 @@ func TestTranscript(t *testing.T) {
 func TestDeadlineLeavesTimeToTell(t *testing.T) {
 	t.Parallel()
 	st := start(t, Config{Judge: judged(hang)})
-	r := st.do(t, "POST", "/v1/questions/event-loop-phases:grade", answerJSON(strong), "Grpc-Timeout", "300m")
+	r := st.do(t, "POST", "/v1/questions/event-loop-phases:grade", answerJSON(strong), "Grpc-Timeout", "2S")
 	require.Equal(t, 200, r.status, r.body)
 	require.Contains(t, r.body, `"state":"DEGRADED"`)
 	require.Contains(t, r.body, `"JUDGE_TIMEOUT"`)

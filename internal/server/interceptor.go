@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"buf.build/go/protovalidate"
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -41,6 +42,7 @@ type interceptor struct {
 	timeout   time.Duration // for one request
 	hearing   time.Duration // how much longer one with a recording may take
 	metrics   *metrics
+	tracer    trace.Tracer
 	log       *slog.Logger
 }
 
@@ -48,7 +50,7 @@ func (i *interceptor) unary(ctx context.Context, req any, info *grpc.UnaryServer
 	if !strings.HasPrefix(info.FullMethod, ours) {
 		return handler(ctx, req)
 	}
-	c := i.begin(ctx, info.FullMethod)
+	ctx, c := i.begin(ctx, info.FullMethod)
 	defer func() {
 		if p := recover(); p != nil {
 			err = c.panicked(p)
@@ -70,14 +72,14 @@ func (i *interceptor) stream(srv any, ss grpc.ServerStream, info *grpc.StreamSer
 	if !strings.HasPrefix(info.FullMethod, ours) {
 		return handler(srv, ss)
 	}
-	c := i.begin(ss.Context(), info.FullMethod)
+	ctx, c := i.begin(ss.Context(), info.FullMethod)
 	defer func() {
 		if p := recover(); p != nil {
 			err = c.panicked(p)
 		}
 		err = c.end(err)
 	}()
-	ctx, err := c.admit(ss.Context())
+	ctx, err = c.admit(ctx)
 	if err != nil {
 		return err
 	}
@@ -117,18 +119,20 @@ type exchange struct {
 	id     string
 	caller string
 	start  time.Time
+	span   trace.Span
 	leave  func()
 	cancel context.CancelFunc
 	record func(error, *status.Status)
 }
 
-func (i *interceptor) begin(ctx context.Context, fullMethod string) *exchange {
+func (i *interceptor) begin(ctx context.Context, fullMethod string) (context.Context, *exchange) {
 	c := &exchange{interceptor: i, method: strings.TrimPrefix(fullMethod, ours), start: time.Now(), leave: func() {}, cancel: func() {}}
 	md, _ := metadata.FromIncomingContext(ctx)
 	c.id = requestID(first(md, headerRequestID))
+	ctx, c.span = i.startRPC(ctx, md, c.method, c.id)
 	c.record = func(cause error, st *status.Status) { c.write(ctx, cause, st) }
 	i.metrics.inFlight.Inc()
-	return c
+	return ctx, c
 }
 
 // admit says who asks and whether the request may go on, and returns its context.
@@ -196,6 +200,7 @@ func (c *exchange) end(err error) error {
 	c.leave()
 	c.metrics.inFlight.Dec()
 	if err == nil {
+		endRPC(c.span, nil)
 		c.record(nil, nil)
 		return nil
 	}
@@ -203,6 +208,7 @@ func (c *exchange) end(err error) error {
 	if !ok || len(st.Details()) == 0 {
 		st = toStatus(err)
 	}
+	endRPC(c.span, st)
 	c.record(err, st)
 	return st.Err()
 }

@@ -6,6 +6,8 @@ import (
 	"math"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+
 	graderv1 "github.com/vivagrader/grader/gen/grader/v1"
 	"github.com/vivagrader/grader/internal/grade"
 	"github.com/vivagrader/grader/internal/rubric"
@@ -96,7 +98,7 @@ func (s *service) chooseJudge(j *job, use graderv1.JudgeUse_Value, who *caller) 
 		return nil
 	}
 	judged := *s.judge
-	judged.Judge = gatedJudge{gate: s.gate, next: s.judge.Judge, budget: who.budget}
+	judged.Judge = gatedJudge{gate: s.gate, next: s.judge.Judge, model: s.judge.Model, budget: who.budget}
 	j.judged = &judged
 	return nil
 }
@@ -115,9 +117,11 @@ func (c *caller) detail(want graderv1.Detail_Value) (graderv1.Detail_Value, erro
 }
 
 // keywords grades without a judge.
-func (j *job) keywords() (*grade.Critique, error) {
+func (j *job) keywords(ctx context.Context) (c *grade.Critique, err error) {
 	start := time.Now()
-	c, err := j.grader.Grade(j.question.ID, j.answer)
+	_, span := startSpan(ctx, "grade.Grade", j.named())
+	defer func() { endGrade(span, c, err) }()
+	c, err = j.grader.Grade(j.question.ID, j.answer)
 	if err != nil {
 		return nil, err
 	}
@@ -125,12 +129,14 @@ func (j *job) keywords() (*grade.Critique, error) {
 }
 
 // grade grades as the request wants it.
-func (j *job) grade(ctx context.Context) (*grade.Critique, error) {
+func (j *job) grade(ctx context.Context) (c *grade.Critique, err error) {
 	if j.judged == nil {
-		return j.keywords()
+		return j.keywords(ctx)
 	}
 	start := time.Now()
-	c, err := j.grader.GradeJudged(ctx, j.question.ID, j.answer, *j.judged)
+	ctx, span := startSpan(ctx, "grade.GradeJudged", j.named())
+	defer func() { endGrade(span, c, err) }()
+	c, err = j.grader.GradeJudged(ctx, j.question.ID, j.answer, *j.judged)
 	if err != nil {
 		return nil, err
 	}
@@ -138,6 +144,11 @@ func (j *job) grade(ctx context.Context) (*grade.Critique, error) {
 		return nil, j.failed(c)
 	}
 	return j.finish(c, start), nil
+}
+
+// named is the question, for a span.
+func (j *job) named() attribute.KeyValue {
+	return attribute.String("grader.question", j.question.Bank.ID+"/"+j.question.ID)
 }
 
 // failed is the error for a degraded critique where the judge is required. The judge's reason is the last one.

@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+
 	"github.com/vivagrader/grader/internal/grade"
 	"github.com/vivagrader/grader/internal/judge"
 	"github.com/vivagrader/grader/internal/llm"
@@ -36,12 +38,15 @@ func newJudgeGate(slots int, hurry <-chan struct{}, m *metrics) *judgeGate {
 type gatedJudge struct {
 	gate   *judgeGate
 	next   grade.Judge
+	model  string
 	budget *dayBudget
 }
 
 // Judge asks the judge within the caller's time, its budget and the server's bound.
-func (j gatedJudge) Judge(ctx context.Context, req judge.Request) (judge.Result, error) {
+func (j gatedJudge) Judge(ctx context.Context, req judge.Request) (r judge.Result, err error) {
 	start := time.Now()
+	ctx, span := startSpan(ctx, "judge.Judge", attribute.String("gen_ai.request.model", j.model))
+	defer func() { endJudge(span, r, err) }()
 	ctx, cancel := inTime(ctx, j.gate.hurry)
 	defer cancel()
 	if err := j.gate.enter(ctx); err != nil {
@@ -51,7 +56,7 @@ func (j gatedJudge) Judge(ctx context.Context, req judge.Request) (judge.Result,
 	if !j.budget.take() {
 		return judge.Result{}, &llm.Error{Kind: llm.BudgetSpent, Message: "the key's answers for the judge are used up for today"}
 	}
-	r, err := j.next.Judge(ctx, req)
+	r, err = j.next.Judge(ctx, req)
 	if err == nil && r.Cached {
 		j.budget.giveBack()
 	}

@@ -75,15 +75,18 @@ func (m *metrics) graded(c *grade.Critique) {
 }
 
 func (m *metrics) judged(took time.Duration, err error) {
-	outcome := "ok"
-	var e *llm.Error
-	switch {
-	case errors.As(err, &e):
-		outcome = e.Kind.String()
-	case err != nil:
-		outcome = llm.KindUnspecified.String()
+	m.judgeWait.WithLabelValues(judgeOutcome(err)).Observe(took.Seconds())
+}
+
+// judgeOutcome is ok, or the name of what went wrong.
+func judgeOutcome(err error) string {
+	if err == nil {
+		return "ok"
 	}
-	m.judgeWait.WithLabelValues(outcome).Observe(took.Seconds())
+	if e, ok := errors.AsType[*llm.Error](err); ok {
+		return e.Kind.String()
+	}
+	return llm.KindUnspecified.String()
 }
 
 func (m *metrics) recognised(r *speech.Result, took time.Duration, err error) {

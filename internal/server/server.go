@@ -17,6 +17,7 @@ import (
 
 	"buf.build/go/protovalidate"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/time/rate"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
@@ -67,6 +68,8 @@ type Config struct {
 	TLS *tls.Config
 	// Pprof serves profiles on the admin address.
 	Pprof bool
+	// Traces makes the spans; nil is none.
+	Traces trace.TracerProvider
 	// Logger gets one line a request. nil discards.
 	Logger *slog.Logger
 }
@@ -169,7 +172,7 @@ func New(cfg Config, catalog *Catalog) (*Server, error) {
 	}
 	s.Swap(catalog)
 	chain := interceptor{keys: newKeyring(cfg.Keys, cfg.PerKey), addresses: &addresses{rate: cfg.PerAddress, limiters: map[string]*rate.Limiter{}},
-		flight: &flight{most: int64(cfg.InFlight)}, validator: validator, timeout: cfg.RequestTimeout, hearing: cfg.SpeechTimeout, metrics: s.metrics, log: cfg.Logger}
+		flight: &flight{most: int64(cfg.InFlight)}, validator: validator, timeout: cfg.RequestTimeout, hearing: cfg.SpeechTimeout, metrics: s.metrics, tracer: tracerOf(cfg.Traces), log: cfg.Logger}
 	s.public = s.newGRPC(chain, "grpc")
 	s.inner = s.newGRPC(chain, "http")
 	s.pipe = bufconn.Listen(pipeBytes)

@@ -10,7 +10,7 @@ import (
 // stream sends the critique by keywords, then the points that both witnesses have decided, then the whole critique. The
 // judge gives all its verdicts in one reply, so the points come together.
 func (j *job) stream(ctx context.Context, send func(*graderv1.StreamGradeAnswerResponse) error) (*grade.Critique, error) {
-	first, err := j.keywords()
+	first, err := j.keywords(ctx)
 	if err != nil {
 		return nil, err
 	}
