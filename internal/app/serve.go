@@ -72,6 +72,9 @@ func New(opts Options) (*App, error) {
 		ReadTimeout: cfg.Timeouts.Read, IdleTimeout: cfg.Timeouts.Idle, Heartbeat: cfg.Timeouts.Heartbeat, Origins: cfg.CORS.Origins,
 		NoSite: !cfg.Site, NoReflection: !cfg.Reflect, Pprof: cfg.Pprof, Logger: opts.Logger,
 	}
+	if serve.TrustedProxies, err = cfg.Proxies(); err != nil {
+		return nil, err
+	}
 	if serve.Keys, err = keys(cfg.Keys); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -38,6 +39,9 @@ func (s *Serve) problems() Problems {
 		if o != "*" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.Path != "" || u.RawQuery != "") {
 			add(fmt.Sprintf("cors.origins[%d]", i), "%q is no origin; it looks like https://app.example.com", o)
 		}
+	}
+	if _, err := s.Proxies(); err != nil {
+		add("trusted_proxies", "%v", err)
 	}
 	if e := s.Trace.Endpoint; e != "" {
 		if u, err := url.Parse(e); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
@@ -89,6 +93,22 @@ func (s *Serve) unguarded() string {
 		return "is no TLS, so that keys travel in the clear"
 	}
 	return ""
+}
+
+// Proxies are the networks of the proxies that are trusted.
+func (s Serve) Proxies() ([]netip.Prefix, error) {
+	out := make([]netip.Prefix, len(s.Trusted))
+	for i, text := range s.Trusted {
+		network, err := netip.ParsePrefix(text)
+		if one, alone := netip.ParseAddr(text); alone == nil {
+			network, err = netip.PrefixFrom(one, one.BitLen()), nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%q is no network; it looks like 10.0.0.0/8 or 10.0.0.1", text)
+		}
+		out[i] = network.Masked()
+	}
+	return out, nil
 }
 
 func loopback(addr string) bool {

@@ -15,6 +15,7 @@ type Serve struct {
 	Site      bool     `yaml:"site" doc:"serve the page at / and the API page at /docs"`
 	Reflect   bool     `yaml:"reflection" doc:"serve gRPC reflection"`
 	Pprof     bool     `yaml:"pprof" doc:"serve profiles at /debug/pprof/ of the admin address"`
+	Trusted   []string `yaml:"trusted_proxies" doc:"addresses or networks, such as 10.0.0.0/8, of proxies that are believed about the address of their caller (X-Forwarded-For, Forwarded)"`
 
 	Judge    ServeJudge  `yaml:"judge"`
 	Speech   ServeSpeech `yaml:"speech"`

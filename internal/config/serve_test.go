@@ -79,6 +79,8 @@ func TestProblems(t *testing.T) {
 		{"judge at no URL", "judge: {url: 'x', model: m}\n", nil, nil, []string{`judge: judge URL "x" is none`}},
 		{"address of other tools only", "", []string{"OPENAI_BASE_URL", "https://a.test/v1", "OPENAI_API_KEY", "k"}, nil, nil},
 		{"origin", "cors: {origins: [app.test]}\n", nil, nil, []string{`cors.origins[0]: "app.test" is no origin`}},
+		{"proxy", "trusted_proxies: [10.0.0.0/8, '::1', proxy]\n", nil, nil, []string{`trusted_proxies: "proxy" is no network; it looks like 10.0.0.0/8 or 10.0.0.1`}},
+		{"collector", "trace: {endpoint: 'localhost:4318'}\n", nil, nil, []string{`trace.endpoint: "localhost:4318" is no URL of a collector`}},
 		{"key file", "judge: {api_key_file: /nowhere}\n", nil, nil, []string{"judge.api_key_file: open /nowhere"}},
 	}
 	for _, tt := range tests {

@@ -51,7 +51,7 @@ func annotate(ctx context.Context, r *http.Request) metadata.MD {
 	if method, ok := runtime.RPCMethod(ctx); ok {
 		v.method = strings.TrimPrefix(method, ours)
 	}
-	md := metadata.Pairs(headerRequestID, v.id, headerRemote, host(r.RemoteAddr))
+	md := metadata.Pairs(headerRequestID, v.id, headerRemote, v.remote)
 	passTrace(md, r)
 	return md
 }

@@ -78,7 +78,7 @@ func TestKeys(t *testing.T) {
 	_, err = st.grpc.ListBanks(metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer p-secret"), &graderv1.ListBanksRequest{})
 	require.NoError(t, err)
 	st.do(t, "GET", "/v1/banks", "", "X-Api-Key", "p-secret", "X-Request-Id", "mine")
-	require.Regexp(t, `request_id=mine key=candidate\n`, st.log.String())
+	require.Regexp(t, `request_id=mine address=127.0.0.1 key=candidate\n`, st.log.String())
 	require.NotContains(t, st.log.String(), "-secret")
 }
 

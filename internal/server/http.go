@@ -26,6 +26,7 @@ type httpHandler struct {
 	gateway   *runtime.ServeMux
 	client    graderv1.GraderServiceClient // for uploads
 	site      http.Handler                 // nil without the page
+	proxies   proxies
 	origins   []string
 	heartbeat time.Duration
 	stall     time.Duration // how long one write of a stream may take

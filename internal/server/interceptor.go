@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -36,6 +35,7 @@ const ours = "/grader.v1.GraderService/"
 type interceptor struct {
 	transport string // grpc, or http for what the gateway sends
 	keys      *keyring
+	proxies   proxies
 	addresses *addresses
 	flight    *flight
 	validator protovalidate.Validator
@@ -118,6 +118,7 @@ type exchange struct {
 	method string // without the service
 	id     string
 	caller string
+	remote string // address
 	start  time.Time
 	span   trace.Span
 	leave  func()
@@ -128,6 +129,7 @@ type exchange struct {
 func (i *interceptor) begin(ctx context.Context, fullMethod string) (context.Context, *exchange) {
 	c := &exchange{interceptor: i, method: strings.TrimPrefix(fullMethod, ours), start: time.Now(), leave: func() {}, cancel: func() {}}
 	md, _ := metadata.FromIncomingContext(ctx)
+	c.remote = i.remote(ctx, md)
 	c.id = requestID(first(md, headerRequestID))
 	ctx, c.span = i.startRPC(ctx, md, c.method, c.id)
 	c.record = func(cause error, st *status.Status) { c.write(ctx, cause, st) }
@@ -139,7 +141,7 @@ func (i *interceptor) begin(ctx context.Context, fullMethod string) (context.Con
 func (c *exchange) admit(ctx context.Context) (context.Context, error) {
 	md, _ := metadata.FromIncomingContext(ctx)
 	if len(c.keys.callers) > 0 {
-		if err := c.addresses.allow(remote(ctx, md)); err != nil {
+		if err := c.addresses.allow(c.remote); err != nil {
 			return ctx, c.shed("address", err)
 		}
 	}
@@ -226,7 +228,7 @@ func (c *exchange) write(ctx context.Context, cause error, st *status.Status) {
 	took := time.Since(c.start)
 	c.metrics.request("grpc", c.method, st.Code(), took)
 	c.log.InfoContext(ctx, "request", slog.String("transport", "grpc"), slog.String("method", c.method), slog.String("code", codeName(st.Code())),
-		slog.Float64("duration_ms", millis(took)), slog.String("request_id", c.id), slog.String("key", c.caller))
+		slog.Float64("duration_ms", millis(took)), slog.String("request_id", c.id), slog.String("address", c.remote), slog.String("key", c.caller))
 }
 
 func first(md metadata.MD, name string) string {
@@ -236,8 +238,8 @@ func first(md metadata.MD, name string) string {
 	return ""
 }
 
-// remote is the address of the caller: of the connection, or what our own gateway says.
-func remote(ctx context.Context, md metadata.MD) string {
+// remote is the address of the caller: of the connection, or what our own gateway or a trusted proxy says.
+func (i *interceptor) remote(ctx context.Context, md metadata.MD) string {
 	p, ok := peer.FromContext(ctx)
 	if !ok {
 		return ""
@@ -245,14 +247,7 @@ func remote(ctx context.Context, md metadata.MD) string {
 	if p.Addr.Network() == "bufconn" {
 		return first(md, headerRemote)
 	}
-	return host(p.Addr.String())
-}
-
-func host(addr string) string {
-	if h, _, err := net.SplitHostPort(addr); err == nil {
-		return h
-	}
-	return addr
+	return i.proxies.client(p.Addr.String(), md.Get("x-forwarded-for"), md.Get("forwarded"))
 }
 
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -62,6 +63,8 @@ type Config struct {
 	Heartbeat time.Duration
 	// Origins that may read over CORS, such as https://app.example.com; * is all.
 	Origins []string
+	// TrustedProxies are the peers that are believed about the address of their caller (X-Forwarded-For, Forwarded).
+	TrustedProxies []netip.Prefix
 	// NoSite leaves out the page at / and the API page; NoReflection the reflection service.
 	NoSite, NoReflection bool
 	// TLS for gRPC and HTTP; nil is none.
@@ -171,7 +174,7 @@ func New(cfg Config, catalog *Catalog) (*Server, error) {
 		s.service.speech = &recogniser{client: cfg.Speech, timeout: cfg.SpeechTimeout, most: cfg.MaxAudio, flight: flight{most: int64(cfg.SpeechSlots)}, hurry: s.hurry, metrics: s.metrics}
 	}
 	s.Swap(catalog)
-	chain := interceptor{keys: newKeyring(cfg.Keys, cfg.PerKey), addresses: &addresses{rate: cfg.PerAddress, limiters: map[string]*rate.Limiter{}},
+	chain := interceptor{keys: newKeyring(cfg.Keys, cfg.PerKey), proxies: cfg.TrustedProxies, addresses: &addresses{rate: cfg.PerAddress, limiters: map[string]*rate.Limiter{}},
 		flight: &flight{most: int64(cfg.InFlight)}, validator: validator, timeout: cfg.RequestTimeout, hearing: cfg.SpeechTimeout, metrics: s.metrics, tracer: tracerOf(cfg.Traces), log: cfg.Logger}
 	s.public = s.newGRPC(chain, "grpc")
 	s.inner = s.newGRPC(chain, "http")
@@ -221,7 +224,7 @@ func (s *Server) newHTTP() error {
 		return fmt.Errorf("build the gateway: %w", err)
 	}
 	h := &httpHandler{gateway: gateway, client: graderv1.NewGraderServiceClient(conn), maxAudio: s.cfg.MaxAudio, uploadTimeout: s.cfg.RequestTimeout + s.cfg.SpeechTimeout, pieceTimeout: s.cfg.ReadTimeout,
-		origins: s.cfg.Origins, heartbeat: s.cfg.Heartbeat, stall: stallTimeout, tls: s.cfg.TLS != nil, metrics: s.metrics, log: s.cfg.Logger}
+		proxies: s.cfg.TrustedProxies, origins: s.cfg.Origins, heartbeat: s.cfg.Heartbeat, stall: stallTimeout, tls: s.cfg.TLS != nil, metrics: s.metrics, log: s.cfg.Logger}
 	if !s.cfg.NoSite {
 		h.site = newSite()
 	}

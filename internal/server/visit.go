@@ -20,6 +20,7 @@ type visit struct {
 	method string // of the rpc; none for anything else
 	code   codes.Code
 	caller string // the key's name
+	remote string // address of the caller
 }
 
 type visitKey struct{}
@@ -35,7 +36,7 @@ func visitOf(ctx context.Context) *visit {
 func (h *httpHandler) observed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		v := &visit{id: requestID(r.Header.Get("X-Request-Id")), method: "none"}
+		v := &visit{id: requestID(r.Header.Get("X-Request-Id")), method: "none", remote: h.proxies.client(r.RemoteAddr, r.Header.Values("X-Forwarded-For"), r.Header.Values("Forwarded"))}
 		r = r.WithContext(context.WithValue(r.Context(), visitKey{}, v))
 		out := &recorder{ResponseWriter: w}
 		w.Header().Set("X-Request-Id", v.id)
@@ -65,7 +66,7 @@ func (h *httpHandler) caught(w *recorder, r *http.Request, p any) {
 func (h *httpHandler) wrote(r *http.Request, v *visit, status int, took time.Duration) {
 	h.metrics.request("http", v.method, v.code, took)
 	h.log.InfoContext(r.Context(), "request", slog.String("transport", "http"), slog.String("method", v.method), slog.String("code", codeName(v.code)),
-		slog.Int("status", status), slog.Float64("duration_ms", millis(took)), slog.String("request_id", v.id), slog.String("key", v.caller))
+		slog.Int("status", status), slog.Float64("duration_ms", millis(took)), slog.String("request_id", v.id), slog.String("address", v.remote), slog.String("key", v.caller))
 }
 
 // recorder remembers the status of a response.
