@@ -246,6 +246,16 @@ func TestTranscribe(t *testing.T) {
 	whole.Timing, again.Critique.Timing = nil, nil
 	require.Equal(t, whole.String(), again.Critique.String())
 
+	// A person corrected it: the words that are left keep their times.
+	res.Transcript.Text, res.Transcript.Doubtful = "Well, I would say that black tea needs boiling water.", nil
+	edited, err := st.grpc.GradeAnswer(t.Context(), &graderv1.GradeAnswerRequest{QuestionId: "black-tea", Answer: &graderv1.Answer{Content: &graderv1.Answer_Transcript{Transcript: res.Transcript}}})
+	require.NoError(t, err)
+	quote := edited.Critique.Points[0].Evidence[0]
+	require.Contains(t, quote.Quote, "boiling water")
+	require.EqualValues(t, 7000, quote.GetStartMs())
+	require.EqualValues(t, 9000, quote.GetEndMs())
+	require.Empty(t, edited.Critique.Flags)
+
 	m := st.metricsText(t)
 	require.Contains(t, m, `grader_speech_seconds_count{outcome="ok"} 8`)
 	require.Contains(t, m, "grader_speech_recorded_seconds_total 72")

@@ -248,7 +248,7 @@ func (t *Transcript) Only(keep func(speaker string) bool) (*Transcript, error) {
 	var words []Word
 	for _, s := range t.Segments {
 		if keep(s.Speaker) {
-			if said := t.Text[s.Start:s.End]; said != "" && string(fold(said).runes) != string(fold(s.Text).runes) {
+			if said := t.Text[s.Start:s.End]; said != "" && fold(said).text != fold(s.Text).text {
 				s.Text = said // corrected by hand
 			}
 			segments = append(segments, s)

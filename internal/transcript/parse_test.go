@@ -43,7 +43,7 @@ func whole(t *testing.T, tr *Transcript) {
 	for _, w := range tr.Words {
 		require.True(t, 0 <= w.Start && w.Start <= w.End && w.End <= len(tr.Text), "%+v", w)
 		if w.Start < w.End {
-			require.Equal(t, string(fold(w.Text).runes), string(fold(tr.Text[w.Start:w.End]).runes))
+			require.Equal(t, fold(w.Text).text, fold(tr.Text[w.Start:w.End]).text)
 		}
 	}
 	for _, s := range tr.Segments {
@@ -246,6 +246,43 @@ func TestStoredTranscripts(t *testing.T) {
 	require.NoError(t, lines.Err())
 	require.Equal(t, 96, files)
 	require.Greater(t, float64(placed), 0.998*float64(words), "%d of %d words have a place", placed, words)
+}
+
+// TestCorrectedText: words that a corrected text still has keep their place in it.
+func TestCorrectedText(t *testing.T) {
+	t.Parallel()
+	const said = "the next stick queue runs before the promise micro task queue and then set immediate runs in the check phase after poll"
+	long := strings.Repeat("This was added by hand and nobody said it. ", 5)
+	tests := []struct{ name, text, lost string }{
+		{"untouched", said, ""},
+		{"spelled right", "The process.nextTick queue runs before the promise microtask queue, and then setImmediate runs in the check phase after poll.", "next stick"},
+		{"something added", "The next stick queue runs before the promise micro task queue. " + long + "And then set immediate runs in the check phase after poll.", ""},
+		{"something added before", long + said, ""},
+		{"the start taken out", "set immediate runs in the check phase after poll", "the next stick queue runs before the promise micro task queue and then"},
+		{"the end taken out", "the next stick queue runs before the promise", "micro task queue and then set immediate runs in the check phase after poll"},
+		{"another text", long, "the next stick queue runs before the promise micro task queue and then set immediate runs in the check phase after poll"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var words []Word
+			for i, w := range strings.Fields(said) {
+				words = append(words, Word{Text: w, Times: Times{100 * i, 100*i + 90, true}})
+			}
+			tr, err := New(tt.text, nil, words)
+			require.NoError(t, err)
+			var lost []string
+			for i, w := range tr.Words {
+				if w.Start == w.End {
+					lost = append(lost, w.Text)
+					continue
+				}
+				require.Equal(t, w.Text, strings.ToLower(tt.text[w.Start:w.End]))
+				require.Equal(t, 100*i, tr.TimesAt(w.Start, w.End).StartMS)
+			}
+			require.Equal(t, tt.lost, strings.Join(lost, " "))
+		})
+	}
 }
 
 func FuzzParse(f *testing.F) {

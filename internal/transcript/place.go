@@ -1,94 +1,117 @@
 package transcript
 
 import (
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// lookahead is how many letters and digits a word may lie ahead of where it is expected: a text that was corrected by
-// hand has other words than the recogniser's list.
-const lookahead = 160
+// A text that was corrected by hand has other words than the recogniser's list.
+const (
+	// lookahead is how many letters a word may lie ahead of where it is expected, if the next word follows it there.
+	lookahead = 160
+	// certain is how many letters in a row, of a word and those after it, may lie anywhere ahead.
+	certain = 24
+	// farTries bounds the searches of a whole text that find nothing: there is one for each word that was replaced.
+	farTries = 500
+)
 
-// folded is a text reduced to its letters and digits in lower case, with the byte at which each stands.
+// folded is a text reduced to its letters and digits in lower case, with the place of each byte of that in the text.
 type folded struct {
-	runes []rune
-	at    []int
-	size  []int
+	text       string
+	start, end []int
 }
 
 func fold(text string) folded {
-	f := folded{make([]rune, 0, len(text)), make([]int, 0, len(text)), make([]int, 0, len(text))}
+	var b strings.Builder
+	var f folded
 	for i, r := range text {
-		if r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r)) {
-			f.runes, f.at, f.size = append(f.runes, unicode.ToLower(r)), append(f.at, i), append(f.size, utf8.RuneLen(r))
+		if r == utf8.RuneError || !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			continue
+		}
+		n, _ := b.WriteRune(unicode.ToLower(r))
+		for range n {
+			f.start, f.end = append(f.start, i), append(f.end, i+utf8.RuneLen(r))
 		}
 	}
+	f.text = b.String()
 	return f
 }
 
-func (f folded) matches(pos int, word []rune) bool {
-	if pos+len(word) > len(f.runes) {
-		return false
-	}
-	for i, r := range word {
-		if f.runes[pos+i] != r {
-			return false
+// letters are the letters and digits of texts in a row, those after the first only as far as it takes to be certain.
+func letters(texts ...string) string {
+	var b strings.Builder
+	for _, t := range texts {
+		if b.Len() >= certain {
+			break
 		}
+		b.WriteString(fold(t).text)
 	}
-	return true
-}
-
-// find returns where word stands at pos or later, or -1. What is not right there must be followed by next, so that a
-// short word which was taken out of the text does not drag the rest along.
-func (f folded) find(pos int, word, next []rune) int {
-	if len(word) == 0 {
-		return -1
-	}
-	if f.matches(pos, word) {
-		return pos
-	}
-	for p := pos + 1; p <= pos+lookahead && p < len(f.runes); p++ {
-		if f.matches(p, word) && f.matches(p+len(word), next) {
-			return p
-		}
-	}
-	return -1
+	return b.String()
 }
 
 // placer finds texts in a text, from left to right.
 type placer struct {
-	text folded
-	pos  int
+	text   folded
+	pos    int
+	missed int // searches of the whole text
 }
 
-// span returns the bytes at which word stands next, and moves on behind it.
-func (p *placer) span(word, next string) (start, end int) {
-	w := fold(word).runes
-	at := p.text.find(p.pos, w, fold(next).runes)
+// span returns the bytes at which text stands next, and moves on behind it; after is what comes after it. Where text is
+// not right there, a short word that was taken out must not drag the rest along.
+func (p *placer) span(text string, after []string) (start, end int) {
+	word := fold(text).text
+	if word == "" {
+		return 0, 0
+	}
+	at := p.find(word, after)
 	if at < 0 {
 		return 0, 0
 	}
-	p.pos = at + len(w)
-	last := p.pos - 1
-	return p.text.at[at], p.text.at[last] + p.text.size[last]
+	p.pos += at + len(word)
+	return p.text.start[p.pos-len(word)], p.text.end[p.pos-1]
+}
+
+// find returns how far ahead the word stands, or -1.
+func (p *placer) find(word string, after []string) int {
+	rest := p.text.text[p.pos:]
+	if strings.HasPrefix(rest, word) {
+		return 0
+	}
+	pair := word
+	if len(after) > 0 {
+		pair += fold(after[0]).text
+	}
+	if at := strings.Index(rest[:min(len(rest), lookahead+len(pair))], pair); at >= 0 {
+		return at
+	}
+	row := word + letters(after...)
+	if len(row) < certain || p.missed == farTries {
+		return -1
+	}
+	at := strings.Index(rest, row)
+	if at < 0 {
+		p.missed++
+	}
+	return at
 }
 
 // place gives words and segments their place in the text. Words that the text does not have keep none.
 func (t *Transcript) place() {
 	text := fold(t.Text)
 	words := placer{text: text}
+	said := make([]string, len(t.Words))
 	for i := range t.Words {
-		next := ""
-		if i+1 < len(t.Words) {
-			next = t.Words[i+1].Text
-		}
+		said[i] = t.Words[i].Text
+	}
+	for i := range t.Words {
 		w := &t.Words[i]
-		w.Start, w.End = words.span(w.Text, next)
+		w.Start, w.End = words.span(w.Text, said[i+1:])
 	}
 	segments := placer{text: text}
 	for i := range t.Segments {
 		s := &t.Segments[i]
-		s.Start, s.End = segments.span(s.Text, "")
+		s.Start, s.End = segments.span(s.Text, nil)
 	}
 	t.placeSegmentsByWords()
 }
