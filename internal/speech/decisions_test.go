@@ -105,8 +105,8 @@ func TestDecisions(t *testing.T) {
 				return ok(string(s.JSON))
 			}
 			return ok(string(plain.JSON))
-		}, Config{})
-		r, err := c.Transcribe(t.Context(), sound(8000, 1, loud(20)), "T: x.")
+		}, uncut)
+		r, err := c.Transcribe(t.Context(), ogg, "T: x.")
 		require.NoError(t, err)
 		s.Variant = repaired
 		add(repaired, s, r.Transcript.Text)

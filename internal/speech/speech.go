@@ -82,8 +82,8 @@ type Result struct {
 // Doubtful reports whether a reader should not trust the transcript as it is.
 func (r *Result) Doubtful() bool { return len(r.Doubts) > 0 || Unsure(r.Transcript) }
 
-// Transcribe writes a recording down. The vocabulary (see Vocabulary) helps with names; where the pass with it leaves a
-// doubt, the part is taken again without, and the better of the two is kept. Errors wrap one of this package's when the
+// Transcribe writes a recording down. The vocabulary (see Vocabulary) helps with names; what the pass with it leaves in
+// doubt is taken again without, and the better of the two is kept. Errors wrap one of this package's when the
 // recording is at fault, and are *llm.Error when the recogniser is.
 func (c *Client) Transcribe(ctx context.Context, audio []byte, vocabulary string) (*Result, error) {
 	r := &Result{}
@@ -143,11 +143,9 @@ func (c *Client) part(ctx context.Context, cl clip, vocabulary string, r *Result
 	if len(cl.stretches) > 1 && untimed(t) {
 		return c.oneByOne(ctx, cl, vocabulary, r)
 	}
-	doubts := serious(t)
-	if vocabulary != "" && len(doubts) > 0 {
-		if t, doubts, err = c.again(ctx, cl, t, doubts, r); err != nil {
-			return nil, err
-		}
+	t, doubts, err := c.repair(ctx, cl, t, vocabulary != "", r)
+	if err != nil {
+		return nil, err
 	}
 	for _, d := range doubts {
 		r.Doubts = append(r.Doubts, cl.doubtInRecording(d))
@@ -176,56 +174,6 @@ func (c *Client) oneByOne(ctx context.Context, cl clip, vocabulary string, r *Re
 		parts = append(parts, part)
 	}
 	return concat(parts), nil
-}
-
-// serious are the doubts that a second pass may settle. Invented text is dropped and needs none.
-func serious(t *transcript.Transcript) []Doubt {
-	return slices.DeleteFunc(Doubts(t), func(d Doubt) bool { return d.Kind == Invented })
-}
-
-// again takes a clip once more without the vocabulary and returns the better of both, with the doubts that remain. What
-// both leave out is a pause: they fail at different places.
-func (c *Client) again(ctx context.Context, cl clip, first *transcript.Transcript, before []Doubt, r *Result) (*transcript.Transcript, []Doubt, error) {
-	second, err := c.listen(ctx, cl, "", r)
-	switch {
-	case ctx.Err() != nil:
-		return nil, nil, err
-	case err != nil:
-		r.note("the pass without the vocabulary failed: %v", err)
-		return first, before, nil
-	}
-	after := serious(second)
-	for _, d := range before {
-		if confirmed(d, after) {
-			at := cl.doubtInRecording(d)
-			r.note("a pause from %s to %s: the pass without the vocabulary has it too", transcript.Clock(at.StartMS), transcript.Clock(at.EndMS))
-		}
-	}
-	left := slices.DeleteFunc(slices.Clone(before), func(d Doubt) bool { return confirmed(d, after) })
-	leftAfter := slices.DeleteFunc(slices.Clone(after), func(d Doubt) bool { return confirmed(d, before) })
-	if extent(leftAfter) >= extent(left) {
-		return first, left, nil
-	}
-	for _, d := range left {
-		r.note("%s: taken again without the vocabulary, and that pass was kept", cl.doubtInRecording(d))
-	}
-	return second, leftAfter, nil
-}
-
-// confirmed reports whether the other pass has a hole at the same place.
-func confirmed(d Doubt, others []Doubt) bool {
-	return d.Kind == Lost && slices.ContainsFunc(others, func(o Doubt) bool {
-		both := min(d.EndMS, o.EndMS) - max(d.StartMS, o.StartMS)
-		return o.Kind == Lost && 2*both >= max(d.length(), o.length())
-	})
-}
-
-func extent(doubts []Doubt) int {
-	sum := 0
-	for _, d := range doubts {
-		sum += d.length() + 1
-	}
-	return sum
 }
 
 // withoutInvented takes the segments out in which nobody speaks.

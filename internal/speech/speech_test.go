@@ -130,6 +130,12 @@ func verbose(words ...word) string {
 	return string(out)
 }
 
+// ogg is a recording that only ffmpeg can cut, and uncut a client that has none.
+var (
+	ogg   = []byte("OggS of unknown length")
+	uncut = Config{FFmpeg: "no-such-program"}
+)
+
 func TestTranscribe(t *testing.T) {
 	t.Parallel()
 	holey, whole := verbose(word{"timers", 0, 1}, word{"close", 20, 21}), verbose(word{"timers", 0, 1}, word{"poll", 2, 20}, word{"close", 20, 21})
@@ -151,7 +157,7 @@ func TestTranscribe(t *testing.T) {
 			}
 			return ok(whole)
 		}, "timers poll close", 2, nil, []string{"no words from 0:01 to 0:20: taken again without the vocabulary, and that pass was kept"}},
-		{"a pause is one", "T: libuv.", func(upload) (int, string, string) { return ok(holey) }, "timers close", 2, nil, []string{"a pause from 0:01 to 0:20"}},
+		{"a pause is one", "T: libuv.", func(upload) (int, string, string) { return ok(holey) }, "timers close", 2, nil, []string{"no words from 0:01 to 0:20: a second pass has none either, so that it counts as a pause"}},
 		{"the second pass is worse", "T: libuv.", func(u upload) (int, string, string) {
 			if u.prompt != "" {
 				return ok(holey)
@@ -163,7 +169,7 @@ func TestTranscribe(t *testing.T) {
 				return ok(holey)
 			}
 			return http.StatusBadRequest, "application/json", `{"error":{"message":"no"}}`
-		}, "timers close", 1, []Doubt{{Lost, 1000, 20000}}, []string{"the pass without the vocabulary failed", "speech may be missing"}},
+		}, "timers close", 1, []Doubt{{Lost, 1000, 20000}}, []string{"the second pass over what is in doubt failed", "speech may be missing"}},
 		{"nothing to leave out", "", func(upload) (int, string, string) { return ok(holey) }, "timers close", 1, []Doubt{{Lost, 1000, 20000}}, []string{"speech may be missing"}},
 		{"silence", "", func(upload) (int, string, string) {
 			return ok(`{"text":" You","duration":9,"segments":[{"start":0,"end":2,"text":" You","avg_logprob":-0.9,"no_speech_prob":0.8}],"words":[{"word":"You","start":0,"end":2}]}`)
@@ -186,8 +192,8 @@ func TestTranscribe(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			c, _ := client(tt.reply, Config{})
-			r, err := c.Transcribe(t.Context(), sound(8000, 1, loud(20)), tt.vocabulary)
+			c, _ := client(tt.reply, uncut)
+			r, err := c.Transcribe(t.Context(), ogg, tt.vocabulary)
 			require.NoError(t, err)
 			require.Equal(t, tt.text, r.Transcript.Text)
 			require.Equal(t, tt.calls, r.Calls)
@@ -214,8 +220,8 @@ func TestStoredPassesAreRepaired(t *testing.T) {
 				return ok(string(s.JSON))
 			}
 			return ok(string(plain.JSON))
-		}, Config{})
-		r, err := c.Transcribe(t.Context(), sound(8000, 1, loud(20)), "T: libuv.")
+		}, uncut)
+		r, err := c.Transcribe(t.Context(), ogg, "T: libuv.")
 		require.NoError(t, err)
 		require.Less(t, lostWords(s.Spoken, r.Transcript.Text), 15, name)
 		require.Empty(t, r.Doubts, name)
