@@ -38,7 +38,7 @@ func TestMetricsPage(t *testing.T) {
 	require.NoError(t, err)
 	var b strings.Builder
 	b.WriteString("# Metrics\n\n<!-- Generated from the registry: go test ./internal/server -run TestMetricsPage -update -->\n\n")
-	b.WriteString("`grader serve` shows these at `/metrics` of its admin address, beside those of the Go runtime (`go_...`) and of\nthe process (`process_...`). Labels have few, fixed values: no question, no key, no address, no text.\nThe `grader_judge_...` metrics other than `grader_judge_seconds` are there only with a judge.\n\n")
+	b.WriteString("`grader serve` shows these at `/metrics` of its admin address, beside those of the Go runtime (`go_...`) and of\nthe process (`process_...`). Labels have few, fixed values: no question, no key, no address, no text.\nThe `grader_judge_...` metrics other than `grader_judge_seconds` are there only with a judge.\n`deploy/alerts.yaml` has alert rules for Prometheus, `deploy/grafana-dashboard.json` a dashboard for Grafana.\n\n")
 	b.WriteString("| metric | type | labels | what it says |\n| --- | --- | --- | --- |\n")
 	for _, f := range families {
 		require.True(t, strings.HasPrefix(f.GetName(), "grader_"))
