@@ -34,6 +34,10 @@ test: ## Run all tests
 race: ## Run all tests under the race detector, in random order (needs a C compiler)
 	CGO_ENABLED=1 go test -race -shuffle=on $(TESTFLAGS) ./...
 
+.PHONY: browser
+browser: ## Use the pages in a real browser; its pictures land in .build/browser (needs chromium)
+	go test -tags browser -run '^TestBrowser' -count 1 $(TESTFLAGS) ./internal/server
+
 .PHONY: lint
 lint: $(LINT) $(BUF) .proto-deps ## Lint Go and the API contract
 	$(LINT) run

@@ -226,7 +226,7 @@ func (s *Server) newHTTP() error {
 	h := &httpHandler{gateway: gateway, client: graderv1.NewGraderServiceClient(conn), maxAudio: s.cfg.MaxAudio, uploadTimeout: s.cfg.RequestTimeout + s.cfg.SpeechTimeout, pieceTimeout: s.cfg.ReadTimeout,
 		proxies: s.cfg.TrustedProxies, origins: s.cfg.Origins, heartbeat: s.cfg.Heartbeat, stall: stallTimeout, tls: s.cfg.TLS != nil, metrics: s.metrics, log: s.cfg.Logger}
 	if !s.cfg.NoSite {
-		h.site = newSite()
+		h.site = site{judge: s.cfg.Judge != nil, speech: s.cfg.Speech != nil}
 	}
 	s.http = &http.Server{Handler: h.handler(), ReadHeaderTimeout: s.cfg.HeaderTimeout, ReadTimeout: s.cfg.ReadTimeout, IdleTimeout: s.cfg.IdleTimeout,
 		WriteTimeout: s.cfg.RequestTimeout + stallTimeout, MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(quiet{s.cfg.Logger.Handler()}, slog.LevelDebug)}
