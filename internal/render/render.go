@@ -328,14 +328,19 @@ func cut(s string, n int) string {
 func (p *printer) para(indent, text string) { p.para2(indent, indent, text) }
 
 // para2 wraps text to the width, with one indent for the first line and another for the rest.
-func (p *printer) para2(first, rest, text string) {
+func (p *printer) para2(first, rest, text string) { p.print(Wrap(first, rest, text, p.width)) }
+
+// Wrap breaks text into lines of at most width columns, with one indent for the first line and another for the rest.
+// Escape sequences for colour take no room. Words are never cut.
+func Wrap(first, rest, text string, width int) string {
+	var out strings.Builder
 	for paragraph := range strings.SplitSeq(text, "\n") {
 		line, used := first, visible(first)
 		fresh := true
 		for word := range strings.FieldsSeq(paragraph) {
 			w := visible(word)
-			if !fresh && used+1+w > p.width {
-				p.print(strings.TrimRight(line, " ") + "\n")
+			if !fresh && used+1+w > width {
+				out.WriteString(strings.TrimRight(line, " ") + "\n")
 				line, used, fresh = rest, visible(rest), true
 			}
 			if !fresh {
@@ -346,9 +351,10 @@ func (p *printer) para2(first, rest, text string) {
 			used += w
 			fresh = false
 		}
-		p.print(strings.TrimRight(line, " ") + "\n")
+		out.WriteString(strings.TrimRight(line, " ") + "\n")
 		first = rest
 	}
+	return out.String()
 }
 
 // visible is the number of columns of s, escape sequences not counted.

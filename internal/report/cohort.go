@@ -73,12 +73,6 @@ type misconceptionCount struct {
 	id string
 }
 
-// doubt is a doubtful decision that nobody settled.
-type doubt struct {
-	Candidate, Link, Question, Statement, Verdict, Why string
-	Weight                                             int
-}
-
 // trouble is what has no score, and why.
 type trouble struct{ Candidate, Link, Question, Text string }
 
@@ -99,6 +93,7 @@ func (c *cohort) add(p *interviewPage) {
 	if p.Error != nil {
 		c.trouble = append(c.trouble, trouble{p.Title, row.Page, "the whole interview", p.Error.Message})
 	}
+	c.keep(p.Doubts)
 	for _, q := range p.Questions {
 		c.total.add(q)
 		c.question(q)
@@ -108,9 +103,6 @@ func (c *cohort) add(p *interviewPage) {
 		}
 		for _, pt := range q.points {
 			c.point(q, pt)
-			if pt.Doubt != "" && !pt.Settled {
-				c.doubt(doubt{p.Title, row.Page + "#" + pt.Anchor, q.Title, pt.Statement, pt.Verdict, pt.Doubt, pt.Weight})
-			}
 		}
 		for _, w := range q.Wrong {
 			key := q.ID + "\x00" + w.ID
@@ -162,11 +154,11 @@ func (c *cohort) point(q *question, p *point) {
 	}
 }
 
-// doubt keeps the doubts that weigh most.
-func (c *cohort) doubt(d doubt) {
-	c.doubts = append(c.doubts, d)
+// keep keeps the doubts that weigh most.
+func (c *cohort) keep(doubts []doubt) {
+	c.doubts = append(c.doubts, doubts...)
 	if len(c.doubts) >= 2*shownDoubts {
-		c.doubts = heaviest(c.doubts)
+		c.doubts = slices.Clone(heaviest(c.doubts))
 	}
 }
 

@@ -33,7 +33,7 @@ type interviewPage struct {
 	End        string // of the timeline
 	Missed     []*point
 	Wrong      []*wrong
-	Doubts     []*point
+	Doubts     []doubt
 	Anonymous  bool
 	Timed      bool // there are quotes that can be played
 
@@ -72,6 +72,7 @@ type question struct {
 	Notes      []string // flags and the like
 	Groups     []group
 	Wrong      []*wrong
+	Cleared    []*wrong // which the machine took for wrong and a human did not
 	Advice     []string // habits
 	Delivery   []string
 	FollowUp   string
@@ -102,13 +103,9 @@ type point struct {
 	Quotes    []quote
 	Missing   []string
 	Reason    string
-	Doubt     string // why it is doubtful; empty where it is not
-	Settled   bool
-	Machine   string // what the machine said, in words, where a human settled it
-	Note      string
-	Reviewer  string
 	Gain      string // what full credit would add to the score of the question
 	Question  *question
+	second
 
 	decision, machine grade.Decision
 	decidedBy         grade.Decider
@@ -119,9 +116,32 @@ type point struct {
 // wrong is a wrong claim with its correction.
 type wrong struct {
 	ID, Claim  string
+	Anchor     string
+	Severity   int
 	Quotes     []quote
 	Correction string
 	Question   *question
+	second
+}
+
+// second is what there is to say about a decision beside it: doubt, or what a human settled.
+type second struct {
+	Doubt    string // why it is doubtful; empty where it is not
+	Settled  bool
+	Machine  string // what the machine said, in words, where a human settled it
+	Note     string
+	Reviewer string
+}
+
+// open reports whether a human should still look at it.
+func (s *second) open() bool { return s.Doubt != "" && !s.Settled }
+
+// doubt is a doubtful decision that nobody settled, with the link to its place.
+type doubt struct {
+	Candidate, Link, Anchor string
+	Question                *question
+	Statement, Verdict, Why string
+	Weight                  int
 }
 
 // quote is words of the answer, with the time where it is known.
@@ -161,9 +181,9 @@ const (
 	sureConfidence = 0.8
 )
 
-func newInterviewPage(iv *asked, o Options) *interviewPage {
+func newInterviewPage(iv *asked, file string, o Options) *interviewPage {
 	n := newNamer(iv, o.Anonymous)
-	p := &interviewPage{Title: n.title, Number: iv.number, Anonymous: o.Anonymous, tally: newTally(),
+	p := &interviewPage{Title: n.title, Number: iv.number, Anonymous: o.Anonymous, tally: newTally(), file: file,
 		Roles: rolesText[iv.Roles], Warnings: n.texts(iv.Warnings), durationMS: iv.DurationMs, candidateWords: iv.CandidateWords, gradedWords: iv.GradedWords}
 	if !o.Anonymous {
 		p.Candidate, p.Source = iv.Candidate, iv.Source
@@ -182,11 +202,7 @@ func newInterviewPage(iv *asked, o Options) *interviewPage {
 		p.Questions = append(p.Questions, q)
 		p.Wrong = append(p.Wrong, q.Wrong...)
 		p.tally.add(q)
-		for _, pt := range q.points {
-			if pt.Doubt != "" && !pt.Settled {
-				p.Doubts = append(p.Doubts, pt)
-			}
-		}
+		p.Doubts = append(p.Doubts, q.doubts(p)...)
 		p.Timed = p.Timed || slices.ContainsFunc(q.points, func(pt *point) bool { return len(pt.Quotes) > 0 && pt.Quotes[0].Timed })
 	}
 	p.Headline, p.Outcomes = headline(&p.tally), outcomes(&p.tally)
@@ -380,17 +396,25 @@ func (q *question) critique(l *review.Line, c *review.Critique, rub *rubric.Ques
 	for i := range c.Points {
 		all += c.Points[i].Weight
 	}
-	doubts := map[string]review.Doubt{}
+	doubts := map[any]review.Doubt{}
 	for _, d := range review.Doubts(l, rub) {
-		doubts[d.Point.ID] = d
+		if d.Misconception != nil {
+			doubts[d.Misconception] = d
+		} else {
+			doubts[d.Point] = d
+		}
 	}
 	for i := range c.Points {
 		q.points = append(q.points, newPoint(q, l, &c.Points[i], doubts, float64(all), n))
 	}
 	q.Groups = groups(q.points, c.Mode)
 	for i := range c.Misconceptions {
-		if m := &c.Misconceptions[i]; m.Decision == grade.Asserted {
-			q.Wrong = append(q.Wrong, &wrong{ID: m.ID, Claim: claim(rub, m.ID), Quotes: quotes(m.Evidence, n), Correction: m.Correction, Question: q})
+		m := &c.Misconceptions[i]
+		switch claimed := l.Claims(m) == grade.Asserted; {
+		case claimed:
+			q.Wrong = append(q.Wrong, newWrong(q, l, m, rub, doubts, n))
+		case m.Decision == grade.Asserted:
+			q.Cleared = append(q.Cleared, newWrong(q, l, m, rub, doubts, n))
 		}
 	}
 	for _, h := range c.Habits {
@@ -438,22 +462,55 @@ var flagText = map[grade.Flag]string{
 	grade.FlagEcho:            "The answer repeats the question.",
 }
 
-// claim is the wrong claim in the rubric's words.
-func claim(rub *rubric.Question, id string) string {
+// newWrong is a wrong claim in the rubric's words.
+func newWrong(q *question, l *review.Line, m *review.Misconception, rub *rubric.Question, doubts map[any]review.Doubt, n namer) *wrong {
+	w := &wrong{ID: m.ID, Claim: m.ID, Anchor: fmt.Sprintf("m%d-%s", q.Number, m.ID), Severity: 1, Quotes: quotes(m.Evidence, n),
+		Correction: m.Correction, Question: q}
 	if rub != nil {
 		for i := range rub.Misconceptions {
-			if rub.Misconceptions[i].ID == id {
-				return rub.Misconceptions[i].Statement
+			if o := &rub.Misconceptions[i]; o.ID == m.ID {
+				w.Claim, w.Severity = o.Statement, o.Severity
 			}
 		}
 	}
-	return id
+	if d, ok := doubts[m]; ok {
+		w.Doubt = d.Why()
+	}
+	if l.Review != nil {
+		if s, ok := l.Review.Misconceptions[m.ID]; ok {
+			w.settle(strings.ToLower(string(m.Decision)), s.Note, s.Reviewer, n)
+		}
+	}
+	return w
+}
+
+func (s *second) settle(machine, note, reviewer string, n namer) {
+	s.Settled, s.Machine, s.Note = true, machine, n.text(note)
+	if n.label == "" {
+		s.Reviewer = reviewer
+	}
+}
+
+// doubts are the decisions on which nobody has settled a doubt.
+func (q *question) doubts(p *interviewPage) []doubt {
+	var out []doubt
+	for _, w := range q.Wrong {
+		if w.open() {
+			out = append(out, doubt{p.Title, pagesFolder + "/" + p.file + "#" + w.Anchor, w.Anchor, q, w.Claim, "Wrong claim", w.Doubt, w.Severity})
+		}
+	}
+	for _, pt := range q.points {
+		if pt.open() {
+			out = append(out, doubt{p.Title, pagesFolder + "/" + p.file + "#" + pt.Anchor, pt.Anchor, q, pt.Statement, pt.Verdict, pt.Doubt, pt.Weight})
+		}
+	}
+	return out
 }
 
 var verdicts = map[grade.Decision]string{grade.Met: "Met", grade.PartlyMet: "Partly met", grade.Missed: "Missed",
 	grade.Contradicted: "Contradicted", grade.Unknown: "Undecided"}
 
-func newPoint(q *question, l *review.Line, p *review.Point, doubts map[string]review.Doubt, all float64, n namer) *point {
+func newPoint(q *question, l *review.Line, p *review.Point, doubts map[any]review.Doubt, all float64, n namer) *point {
 	final := l.Final(p)
 	out := &point{ID: p.ID, Anchor: fmt.Sprintf("q%d-%s", q.Number, p.ID), Kind: strings.ToLower(strings.ReplaceAll(p.Kind, "_", "-")),
 		Weight: p.Weight, Statement: p.Statement, Verdict: verdicts[final], Class: strings.ToLower(string(final)), Quotes: quotes(p.Evidence, n),
@@ -463,14 +520,14 @@ func newPoint(q *question, l *review.Line, p *review.Point, doubts map[string]re
 	if c := p.Witnesses.Check; final == grade.Unknown || final == grade.Missed && c != nil && c.Finding == check.Absent.String() {
 		out.Reason = "" // the verdict says it
 	}
-	if d, ok := doubts[p.ID]; ok {
+	if d, ok := doubts[p]; ok {
 		out.Doubt, out.reasons = d.Why(), reasonCodes(d)
 	}
-	if s, ok := l.Settled(p.ID); ok {
-		out.Settled, out.Machine, out.Note = true, strings.ToLower(verdicts[p.Decision]), n.text(s.Note)
-		if n.label == "" {
-			out.Reviewer = s.Reviewer
-		}
+	if l.Review == nil {
+		return out
+	}
+	if s, ok := l.Review.Points[p.ID]; ok {
+		out.settle(strings.ToLower(verdicts[p.Decision]), s.Note, s.Reviewer, n)
 		if s.Decision != p.Decision {
 			out.Missing, out.Reason = nil, ""
 		}
@@ -573,7 +630,7 @@ func pieces(text string, l *review.Line, c *review.Critique, n namer) []piece {
 		}
 	}
 	for i := range c.Misconceptions {
-		if m := &c.Misconceptions[i]; m.Decision == grade.Asserted {
+		if m := &c.Misconceptions[i]; l.Claims(m) == grade.Asserted {
 			mark(m.Evidence, "charged")
 		}
 	}

@@ -14,13 +14,14 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/vivagrader/grader/internal/review"
 	"github.com/vivagrader/grader/internal/rubric"
 )
 
 // The files that are read.
 const (
 	ResultsFile    = "results.jsonl"
-	InterviewsFile = "interviews.jsonl"
+	InterviewsFile = review.InterviewsFile
 )
 
 // The folders that are written, below the one of the results. The second is for Options.Anonymous.
@@ -90,8 +91,7 @@ type writer struct {
 
 // interview writes the page of one interview, its lines in the tables, and counts it.
 func (w *writer) interview(iv *asked) error {
-	p := newInterviewPage(iv, w.options)
-	p.file = w.names.next(iv, w.options.Anonymous)
+	p := newInterviewPage(iv, w.names.next(iv, w.options.Anonymous), w.options)
 	w.cohort.add(p)
 	w.candidates.write(candidateCells(p)...)
 	for _, q := range p.Questions {

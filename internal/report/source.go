@@ -1,12 +1,8 @@
 package report
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,18 +23,11 @@ type asked struct {
 type source struct {
 	results    *os.File
 	recordings []interview.Recording
-	places     map[string][]place
-}
-
-// place is a line of results.jsonl by its bytes and its number.
-type place struct {
-	offset int64
-	length int
-	line   int
+	places     map[string][]review.Place
 }
 
 func openSource(dir string) (*source, error) {
-	s := &source{places: map[string][]place{}}
+	s := &source{places: map[string][]review.Place{}}
 	if err := s.readRecordings(filepath.Join(dir, InterviewsFile)); err != nil {
 		return nil, err
 	}
@@ -62,10 +51,10 @@ func (s *source) readRecordings(name string) error {
 		return err
 	}
 	defer func() { _ = f.Close() }() // read only
-	return eachLine(f, func(data []byte, p place) error {
+	return review.EachLine(f, func(data []byte, p review.Place) error {
 		var r interview.Recording
 		if err := json.Unmarshal(data, &r); err != nil {
-			return fmt.Errorf("%s:%d: not a line of interviews: %w", InterviewsFile, p.line, err)
+			return fmt.Errorf("%s:%d: not a line of interviews: %w", InterviewsFile, p.Line, err)
 		}
 		s.recordings = append(s.recordings, r)
 		return nil
@@ -78,10 +67,10 @@ func (s *source) index() error {
 	for i := range s.recordings {
 		known[s.recordings[i].Interview] = true
 	}
-	return eachLine(s.results, func(data []byte, p place) error {
+	return review.EachLine(s.results, func(data []byte, p review.Place) error {
 		var l struct{ Interview string }
 		if err := json.Unmarshal(data, &l); err != nil {
-			return fmt.Errorf("%s:%d: not a line of results: %w", ResultsFile, p.line, err)
+			return fmt.Errorf("%s:%d: not a line of results: %w", ResultsFile, p.Line, err)
 		}
 		if !known[l.Interview] {
 			known[l.Interview] = true
@@ -92,41 +81,18 @@ func (s *source) index() error {
 	})
 }
 
-// eachLine calls do with every line that is not blank.
-func eachLine(r io.Reader, do func(data []byte, p place) error) error {
-	in := bufio.NewReaderSize(r, 1<<16)
-	var p place
-	for {
-		data, err := in.ReadBytes('\n')
-		p.line++
-		p.length = len(data)
-		if data := bytes.TrimSpace(data); len(data) > 0 {
-			if err := do(data, p); err != nil {
-				return err
-			}
-		}
-		p.offset += int64(p.length)
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
 // each reads one interview after the other.
 func (s *source) each(do func(*asked) error) error {
 	for i := range s.recordings {
 		iv := &asked{Recording: s.recordings[i], number: i + 1}
 		for _, p := range s.places[iv.Interview] {
-			data := make([]byte, p.length)
-			if _, err := s.results.ReadAt(data, p.offset); err != nil {
+			data := make([]byte, p.Length)
+			if _, err := s.results.ReadAt(data, p.Offset); err != nil {
 				return fmt.Errorf("read %s: %w", ResultsFile, err)
 			}
 			l, err := review.Parse(data)
 			if err != nil {
-				return fmt.Errorf("%s:%d: %w", ResultsFile, p.line, err)
+				return fmt.Errorf("%s:%d: %w", ResultsFile, p.Line, err)
 			}
 			iv.lines = append(iv.lines, l)
 		}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/vivagrader/grader/internal/grade"
@@ -48,14 +49,21 @@ func (t *tally) add(q *question) {
 	}
 	for _, p := range q.points {
 		t.decisions[p.decision]++
-		if p.Doubt != "" && !p.Settled {
-			t.doubtful++
-		}
-		if p.Settled {
-			t.settled++
-		}
+		t.second(&p.second)
+	}
+	for _, w := range slices.Concat(q.Wrong, q.Cleared) {
+		t.second(&w.second)
 	}
 	t.misconceptions += len(q.Wrong)
+}
+
+func (t *tally) second(s *second) {
+	switch {
+	case s.Settled:
+		t.settled++
+	case s.Doubt != "":
+		t.doubtful++
+	}
 }
 
 // low is the mean of the low ends of scores, empty without a score.

@@ -10,10 +10,12 @@ import (
 	"github.com/vivagrader/grader/internal/rubric"
 )
 
-// Doubt is a decision that a human should look at, with everything that makes it doubtful.
+// Doubt is a decision that a human should look at, with everything that makes it doubtful: on a point or on a
+// misconception, the other is nil.
 type Doubt struct {
-	Point   *Point
-	Reasons []Reason
+	Point         *Point
+	Misconception *Misconception
+	Reasons       []Reason
 }
 
 // Reason is what makes a decision doubtful.
@@ -27,21 +29,27 @@ const (
 	Unverified Reason = "UNVERIFIED_QUOTE"
 	// Disagreement: one witness credits what the other does not, or sees the opposite where the other does not.
 	Disagreement Reason = "WITNESSES_DISAGREE"
-	// KeywordCharge: keywords alone read the words as the opposite.
-	KeywordCharge Reason = "CHARGED_BY_KEYWORDS"
+	// KeywordContradiction: keywords alone read the words as the opposite, or as a misconception. Of what keywords take
+	// for a wrong claim, three in ten are none (grader calibrate on labelled answers).
+	KeywordContradiction Reason = "CONTRADICTED_BY_KEYWORDS"
 	// Capped: a full hit of the keywords that is half credit only because its kind is not precise enough.
 	Capped Reason = "CAPPED_KIND"
 	// BandEdge: half credit by one witness, in an answer close to a band's edge, that changes the band a step up or down.
 	BandEdge Reason = "BAND_EDGE"
 )
 
-// Doubts lists the doubtful decisions of a line in the order of its points, settled ones included. q is the question
+// Doubts lists the doubtful decisions of a line, misconceptions before points, settled ones included. q is the question
 // or nil; what needs the rubric that the line was graded with (BandEdge) is left out without it.
 func Doubts(l *Line, q *rubric.Question) []Doubt {
 	if l.Critique == nil {
 		return nil
 	}
 	var out []Doubt
+	for i := range l.Critique.Misconceptions {
+		if m := &l.Critique.Misconceptions[i]; m.Decision == grade.Asserted && !slices.ContainsFunc(m.Evidence, byJudge) {
+			out = append(out, Doubt{Misconception: m, Reasons: []Reason{KeywordContradiction}})
+		}
+	}
 	for i := range l.Critique.Points {
 		p := &l.Critique.Points[i]
 		reasons := doubtsOf(p)
@@ -49,11 +57,13 @@ func Doubts(l *Line, q *rubric.Question) []Doubt {
 			reasons = append(reasons, BandEdge)
 		}
 		if len(reasons) > 0 {
-			out = append(out, Doubt{p, reasons})
+			out = append(out, Doubt{Point: p, Reasons: reasons})
 		}
 	}
 	return out
 }
+
+func byJudge(e Evidence) bool { return e.Source == grade.ByJudge }
 
 func doubtsOf(p *Point) []Reason {
 	var out []Reason
@@ -69,7 +79,7 @@ func doubtsOf(p *Point) []Reason {
 		out = append(out, Disagreement)
 	}
 	if p.Decision == grade.Contradicted && p.DecidedBy == grade.ByCheck && !heard {
-		out = append(out, KeywordCharge)
+		out = append(out, KeywordContradiction)
 	}
 	if p.Decision == grade.PartlyMet && p.DecidedBy == grade.ByCheck && check != nil && check.Decision == grade.Met {
 		out = append(out, Capped)
@@ -105,7 +115,8 @@ func (l *Line) bandTurns(q *rubric.Question, p *Point) bool {
 		return false
 	}
 	return slices.ContainsFunc([]grade.Decision{grade.Met, grade.Missed}, func(d grade.Decision) bool {
-		return l.rescore(q, map[string]Settled{p.ID: {Decision: d}}).Band != band
+		step := &Review{Points: map[string]Settled[grade.Decision]{p.ID: {Decision: d}}}
+		return l.rescore(q, step).Band != band
 	})
 }
 
@@ -126,7 +137,10 @@ func (d *Doubt) why(r Reason) string {
 		return fmt.Sprintf("The judge says %s, but quotes words that are not in the answer.", word(d.Point.Witnesses.Judge.Verdict))
 	case Disagreement:
 		return fmt.Sprintf("The keywords say %s, the judge says %s.", word(d.Point.Witnesses.Check.Decision), word(d.Point.Witnesses.Judge.Verdict))
-	case KeywordCharge:
+	case KeywordContradiction:
+		if d.Misconception != nil {
+			return "Keywords alone read this as the claim."
+		}
 		return "Keywords alone read this as the opposite."
 	case Capped:
 		return "All the words are there; keywords alone are not sure enough with this kind of point for full credit."

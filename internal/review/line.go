@@ -37,18 +37,20 @@ type Failure struct {
 	Message string `json:"message"`
 }
 
-// Review is what a human settled: decisions by the ids of points, and the score that they and the machine's other
-// decisions make. It is the key "review" of a line.
+// Review is what a human settled: decisions by the ids of points and misconceptions, and the score that they and the
+// machine's other decisions make. It is the key "review" of a line.
 type Review struct {
-	Points map[string]Settled `json:"points"`
-	Score  *Score             `json:"score"`
+	Points         map[string]Settled[grade.Decision] `json:"points,omitempty"`
+	Misconceptions map[string]Settled[grade.Claim]    `json:"misconceptions,omitempty"`
+	Score          *Score                             `json:"score,omitempty"`
 }
 
-// Settled is a human's decision on a point: MET, PARTIAL, MISSED or CONTRADICTED. It needs no quote.
-type Settled struct {
-	Decision grade.Decision `json:"decision"`
-	Note     string         `json:"note,omitempty"`
-	Reviewer string         `json:"reviewer,omitempty"`
+// Settled is a human's decision: MET, PARTIAL, MISSED or CONTRADICTED on a point, ASSERTED, REJECTED or ABSENT on a
+// misconception. It needs no quote.
+type Settled[D grade.Decision | grade.Claim] struct {
+	Decision D      `json:"decision"`
+	Note     string `json:"note,omitempty"`
+	Reviewer string `json:"reviewer,omitempty"`
 }
 
 // Critique is the critique of the contract, as far as it is read here.
@@ -108,12 +110,13 @@ type Point struct {
 
 // Evidence is a quote with its place in code points and, where times are known, when it was said.
 type Evidence struct {
-	Quote   string `json:"quote"`
-	Start   int    `json:"start"`
-	End     int    `json:"end"`
-	HeardAs string `json:"heardAs"`
-	StartMS *int   `json:"startMs"`
-	EndMS   *int   `json:"endMs"`
+	Quote   string        `json:"quote"`
+	Start   int           `json:"start"`
+	End     int           `json:"end"`
+	Source  grade.Decider `json:"source"`
+	HeardAs string        `json:"heardAs"`
+	StartMS *int          `json:"startMs"`
+	EndMS   *int          `json:"endMs"`
 }
 
 // Misconception is the machine's decision on a wrong claim.
@@ -170,19 +173,22 @@ func Parse(data []byte) (*Line, error) {
 
 // Final is the decision on a point that counts: the human's, else the machine's.
 func (l *Line) Final(p *Point) grade.Decision {
-	if s, ok := l.Settled(p.ID); ok {
-		return s.Decision
+	if l.Review != nil {
+		if s, ok := l.Review.Points[p.ID]; ok {
+			return s.Decision
+		}
 	}
 	return p.Decision
 }
 
-// Settled returns what a human decided on a point.
-func (l *Line) Settled(point string) (Settled, bool) {
-	if l.Review == nil {
-		return Settled{}, false
+// Claims is the decision on a misconception that counts: the human's, else the machine's.
+func (l *Line) Claims(m *Misconception) grade.Claim {
+	if l.Review != nil {
+		if s, ok := l.Review.Misconceptions[m.ID]; ok {
+			return s.Decision
+		}
 	}
-	s, ok := l.Review.Points[point]
-	return s, ok
+	return m.Decision
 }
 
 // Score is the score that counts: the one that the human's decisions make, else the machine's. It is nil without one.
@@ -208,17 +214,19 @@ func (l *Line) Graded(q *rubric.Question) bool {
 	return l.Critique != nil && q != nil && l.Critique.Receipt.RubricHash == q.Hash && len(l.Critique.Points) == len(q.Points)
 }
 
-// rescore computes the score with changed decisions in the place of the machine's.
-func (l *Line) rescore(q *rubric.Question, changed map[string]Settled) *Score {
+// rescore computes the score with changed decisions, if any, in the place of the machine's.
+func (l *Line) rescore(q *rubric.Question, changed *Review) *Score {
+	r := *l
+	r.Review = changed
 	c := &grade.Critique{}
 	for i := range l.Critique.Points {
 		p := &l.Critique.Points[i]
-		res := grade.PointResult{ID: p.ID, Weight: p.Weight, Decision: p.Decision, DecidedBy: p.DecidedBy}
+		res := grade.PointResult{ID: p.ID, Weight: p.Weight, Decision: r.Final(p), DecidedBy: p.DecidedBy}
 		if j := p.Witnesses.Judge; j != nil {
 			res.Judge = &grade.JudgeWitness{Verdict: j.Verdict, Discarded: j.Discarded}
 		}
-		if s, ok := changed[p.ID]; ok {
-			res.Decision, res.DecidedBy, res.Judge = s.Decision, byHuman, nil
+		if changed != nil && changed.Points[p.ID].Decision != "" {
+			res.DecidedBy, res.Judge = byHuman, nil
 		}
 		res.Credit = res.Decision.Credit()
 		c.Points = append(c.Points, res)
@@ -226,7 +234,7 @@ func (l *Line) rescore(q *rubric.Question, changed map[string]Settled) *Score {
 	for i := range q.Misconceptions {
 		m := grade.MisconceptionResult{ID: q.Misconceptions[i].ID, Decision: grade.NotClaimed}
 		if k := slices.IndexFunc(l.Critique.Misconceptions, func(o Misconception) bool { return o.ID == m.ID }); k >= 0 {
-			m.Decision = l.Critique.Misconceptions[k].Decision
+			m.Decision = r.Claims(&l.Critique.Misconceptions[k])
 		}
 		c.Misconceptions = append(c.Misconceptions, m)
 	}
@@ -234,33 +242,59 @@ func (l *Line) rescore(q *rubric.Question, changed map[string]Settled) *Score {
 	return &Score{Value: s.Value, Low: s.Low, High: s.High, Band: s.Band, Coverage: s.Coverage}
 }
 
-// Settle records a human's decision on a point and computes the score again. The error says why it cannot.
-func (l *Line) Settle(q *rubric.Question, point string, s Settled) error {
-	if !l.Graded(q) {
-		return fmt.Errorf("%s was graded with another rubric than the bank has now; grade it again", l.Name())
-	}
+// SettlePoint records a human's decision on a point and computes the score again; q is the question that the line was
+// graded with.
+func (l *Line) SettlePoint(q *rubric.Question, id string, s Settled[grade.Decision]) {
+	r := l.review()
+	r.Points[id] = s
+	r.Score = l.rescore(q, r)
+}
+
+// SettleMisconception does the same for a misconception.
+func (l *Line) SettleMisconception(q *rubric.Question, id string, s Settled[grade.Claim]) {
+	r := l.review()
+	r.Misconceptions[id] = s
+	r.Score = l.rescore(q, r)
+}
+
+func (l *Line) review() *Review {
 	if l.Review == nil {
 		l.Review = &Review{}
 	}
 	if l.Review.Points == nil {
-		l.Review.Points = map[string]Settled{}
+		l.Review.Points = map[string]Settled[grade.Decision]{}
 	}
-	l.Review.Points[point] = s
-	l.Review.Score = l.rescore(q, l.Review.Points)
-	return nil
+	if l.Review.Misconceptions == nil {
+		l.Review.Misconceptions = map[string]Settled[grade.Claim]{}
+	}
+	return l.Review
 }
 
-// Unsettle takes a human's decision back; without any left, the line has no review.
-func (l *Line) Unsettle(q *rubric.Question, point string) {
-	if l.Review == nil {
-		return
+// unsettle takes a human's decision back; without any left, the line has no review.
+func (l *Line) unsettle(q *rubric.Question, it Item) {
+	r := l.review()
+	if it.Misconception {
+		delete(r.Misconceptions, it.ID)
+	} else {
+		delete(r.Points, it.ID)
 	}
-	delete(l.Review.Points, point)
-	if len(l.Review.Points) == 0 {
+	r.Score = l.rescore(q, r)
+	if len(r.Points)+len(r.Misconceptions) == 0 {
 		l.Review = nil
-		return
 	}
-	l.Review.Score = l.rescore(q, l.Review.Points)
+}
+
+// Settled returns what a human decided on an item, and the note; both are empty where nobody did.
+func (l *Line) Settled(it Item) (decision, note string) {
+	if l.Review == nil {
+		return "", ""
+	}
+	if it.Misconception {
+		s := l.Review.Misconceptions[it.ID]
+		return string(s.Decision), s.Note
+	}
+	s := l.Review.Points[it.ID]
+	return string(s.Decision), s.Note
 }
 
 // Name names the line for people: its id, or interview and question.
