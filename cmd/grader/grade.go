@@ -30,10 +30,11 @@ func newGrade(g *globals) *cobra.Command {
 		Use:   "grade QUESTION [FILE|-]",
 		Short: "Grade one answer and print the critique",
 		Long: `Grade one answer and print the critique. The answer comes from --text, from a file, or from standard input; at a
-terminal without any of these you are asked for it.`,
+terminal without any of these you are asked for it. Spoken answers are recordings, transcripts, or recorded on the spot.`,
 		Example: `  grader grade event-loop-phases answer.txt
   grader grade event-loop-phases --text "Timers first, then pending callbacks, poll, check and close."
-  pbpaste | grader grade event-loop-phases - --json`,
+  pbpaste | grader grade event-loop-phases - --json
+  grader grade event-loop-phases --record`,
 		Args:              cobra.RangeArgs(1, 2),
 		ValidArgsFunction: g.completeQuestion(true),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -62,7 +63,7 @@ func (g *globals) grade(ctx context.Context, args []string, f gradeFlags, textGi
 	var voice *heard
 	switch {
 	case f.voice.given() && (textGiven || len(args) > 1):
-		return usagef("give the answer once: --text, a file, --audio or --transcript")
+		return usagef("give the answer once: --text, a file, --audio, --transcript or --record")
 	case f.voice.given():
 		if voice, err = g.hear(ctx, q, &f.voice); err != nil {
 			return err

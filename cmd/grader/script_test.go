@@ -23,7 +23,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"grader": main})
 }
 
-// TestScripts runs testdata/script. $BANK is a tiny bank that is never tuned, $EXAMPLES the folder of examples.
+// TestScripts runs testdata/script. $BANK is a tiny bank that is never tuned, $EXAMPLES the folder of examples, $SPEECH a
+// recogniser that hears teaReply whatever it is given, and $TONE a recording of 12 s.
 // "exits N command args..." runs a command that has to end with that exit code.
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -32,6 +33,8 @@ func TestScripts(t *testing.T) {
 	examples, err := filepath.Abs(filepath.Join("..", "..", "examples"))
 	require.NoError(t, err)
 	judge := serveJudges(t, bank)
+	speech, _ := serveSpeech(t, 200, teaReply)
+	sound := recording(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
@@ -40,6 +43,8 @@ func TestScripts(t *testing.T) {
 			env.Setenv("BANK", bank)
 			env.Setenv("EXAMPLES", examples)
 			env.Setenv("JUDGE", judge)
+			env.Setenv("SPEECH", speech)
+			env.Setenv("TONE", sound)
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits},

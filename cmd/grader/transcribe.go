@@ -40,6 +40,8 @@ func (f *speechFlags) open() (*speech.Client, error) {
 // spokenFlags give an answer as a recording or as a transcript.
 type spokenFlags struct {
 	audio, transcript, speaker string
+	record                     bool
+	keepAudio                  string
 	speech                     speechFlags
 }
 
@@ -47,11 +49,32 @@ func (f *spokenFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.audio, "audio", "", "the answer as a recording: wav, flac, mp3, ogg; m4a, mp4, webm with ffmpeg")
 	c.Flags().StringVar(&f.transcript, "transcript", "", "the answer as a transcript: VTT, SRT, labelled text, or a recogniser's JSON (- is standard input)")
 	c.Flags().StringVar(&f.speaker, "speaker", "", "who of the speakers in the transcript, or on the channels of the recording, is the candidate")
+	c.Flags().BoolVar(&f.record, "record", false, "record the answer at the terminal: arecord, parec, rec or ffmpeg must be there")
+	c.Flags().StringVar(&f.keepAudio, "keep-audio", "", "with --record: keep the recording in this file (wav), which must not exist")
 	f.speech.add(c)
 }
 
 // given reports whether the answer is a recording or a transcript.
-func (f *spokenFlags) given() bool { return f.audio != "" || f.transcript != "" }
+func (f *spokenFlags) given() bool {
+	return f.audio != "" || f.transcript != "" || f.record || f.keepAudio != ""
+}
+
+// check refuses what cannot be given together.
+func (f *spokenFlags) check() error {
+	ways := 0
+	for _, given := range []bool{f.audio != "", f.transcript != "", f.record} {
+		if given {
+			ways++
+		}
+	}
+	switch {
+	case f.keepAudio != "" && !f.record:
+		return usagef("--keep-audio goes with --record")
+	case ways > 1:
+		return usagef("give the answer once: --audio, --transcript or --record")
+	}
+	return nil
+}
 
 // heard is a spoken answer: its transcript, and whether to trust it.
 type heard struct {
@@ -62,11 +85,14 @@ type heard struct {
 
 // hear reads the answer to q. Notes about the transcript go to stderr, a line each.
 func (g *globals) hear(ctx context.Context, q *rubric.Question, f *spokenFlags) (*heard, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
 	var h *heard
 	var err error
 	switch {
-	case f.audio != "" && f.transcript != "":
-		return nil, usagef("give the answer once: --audio or --transcript")
+	case f.record:
+		h, err = g.recorded(ctx, q, f)
 	case f.audio != "":
 		if h, err = g.listen(ctx, f.audio, speech.Vocabulary(q.Spellings()), &f.speech); err == nil {
 			err = h.keepCandidate(f.audio, f.speaker)
@@ -107,7 +133,7 @@ func (h *heard) add(c *grade.Critique, q *rubric.Question) {
 	c.Hear(h.Transcript, time.Duration(q.ExpectSeconds)*time.Second, h.doubtful)
 }
 
-// listen has the recogniser write a recording down. The recording is not kept.
+// listen has the recogniser write the recording in a file down.
 func (g *globals) listen(ctx context.Context, name, vocabulary string, f *speechFlags) (*heard, error) {
 	client, err := f.open()
 	if err != nil {
@@ -117,6 +143,25 @@ func (g *globals) listen(ctx context.Context, name, vocabulary string, f *speech
 	if err != nil {
 		return nil, err
 	}
+	return f.writeDown(ctx, client, audio, name, vocabulary)
+}
+
+// recorded records the answer to q and has it written down. What is wrong with the recogniser's configuration is said
+// before anybody speaks.
+func (g *globals) recorded(ctx context.Context, q *rubric.Question, f *spokenFlags) (*heard, error) {
+	client, err := f.speech.open()
+	if err != nil {
+		return nil, err
+	}
+	audio, err := g.record(ctx, q.Prompt, f.keepAudio)
+	if err != nil {
+		return nil, err
+	}
+	return f.speech.writeDown(ctx, client, audio, "the recording", speech.Vocabulary(q.Spellings()))
+}
+
+// writeDown has the recogniser write a recording down. name is what it is called in errors.
+func (f *speechFlags) writeDown(ctx context.Context, client *speech.Client, audio []byte, name, vocabulary string) (*heard, error) {
 	within, cancel := context.WithTimeout(ctx, f.config.Timeout)
 	defer cancel()
 	r, err := client.Transcribe(within, audio, vocabulary)
@@ -150,7 +195,10 @@ func (g *globals) readTranscript(name, speaker string) (*heard, error) {
 	if err != nil {
 		return nil, usagef("%s: %w", name, err)
 	}
-	h := &heard{Transcript: t, doubtful: speech.Unsure(t)}
+	h := &heard{Transcript: t, doubtful: t.Doubtful || speech.Unsure(t)}
+	if whole.Format == transcript.Own { // transcribe has looked it over, with the sound
+		return h, nil
+	}
 	for _, d := range speech.Doubts(whole) {
 		h.doubtful = true
 		h.notes = append(h.notes, fmt.Sprintf("%s: %s; listen to the recording there", name, d))

@@ -84,7 +84,7 @@ func (j *job) read(a *graderv1.Answer) (err error) {
 	case len(j.answer.Text) > grade.MaxTextBytes:
 		return badField(graderv1.ErrorReason_INVALID_FIELD, "answer.transcript", fmt.Sprintf("the words together must be at most %d bytes", grade.MaxTextBytes))
 	case j.transcript != nil:
-		j.doubtful = a.GetTranscript().GetDoubtful() || speech.Unsure(j.transcript)
+		j.doubtful = j.transcript.Doubtful || speech.Unsure(j.transcript)
 	}
 	return nil
 }

@@ -114,6 +114,7 @@ func (c *Client) Transcribe(ctx context.Context, audio []byte, vocabulary string
 	if len(r.Transcript.Words) == 0 && r.Transcript.Text != "" {
 		r.note("the recogniser gives no times of words: lost speech cannot be noticed")
 	}
+	r.Transcript.Doubtful = r.Doubtful()
 	return r, nil
 }
 

@@ -87,28 +87,33 @@ func (w *wave) file(channel int, stretches []stretch) []byte {
 	for _, s := range stretches {
 		size += 2 * (s.to - s.from)
 	}
-	out := make([]byte, 0, headBytes+size)
-	le := binary.LittleEndian
-	out = append(out, "RIFF"...)
-	out = le.AppendUint32(out, uint32(headBytes-8+size))
-	out = append(out, "WAVEfmt "...)
-	out = le.AppendUint32(out, 16)
-	out = le.AppendUint16(out, pcm)
-	out = le.AppendUint16(out, 1)
-	out = le.AppendUint32(out, uint32(w.rate))
-	out = le.AppendUint32(out, uint32(2*w.rate))
-	out = le.AppendUint16(out, 2)
-	out = le.AppendUint16(out, 16)
-	out = append(out, "data"...)
-	out = le.AppendUint32(out, uint32(size))
+	out := wavHead(w.rate, size)
 	for _, s := range stretches {
 		if w.channels == 1 {
 			out = append(out, w.samples[2*s.from:2*s.to]...)
 			continue
 		}
 		for i := s.from; i < s.to; i++ {
-			out = le.AppendUint16(out, uint16(w.sample(i, channel)))
+			out = binary.LittleEndian.AppendUint16(out, uint16(w.sample(i, channel)))
 		}
 	}
 	return out
+}
+
+// WAVFile is a WAV file of samples: 16 bits, little endian, one channel.
+func WAVFile(rate int, samples []byte) []byte {
+	return append(wavHead(rate, len(samples)), samples...)
+}
+
+// wavHead is the header of a WAV file of one channel, with room for its sound.
+func wavHead(rate, size int) []byte {
+	le := binary.LittleEndian
+	out := append(make([]byte, 0, headBytes+size), "RIFF"...)
+	out = append(le.AppendUint32(out, uint32(headBytes-8+size)), "WAVEfmt "...)
+	out = le.AppendUint16(le.AppendUint32(out, 16), pcm)
+	out = le.AppendUint16(out, 1)
+	out = le.AppendUint32(out, uint32(rate))
+	out = le.AppendUint32(out, uint32(2*rate))
+	out = le.AppendUint16(le.AppendUint16(out, 2), 16)
+	return le.AppendUint32(append(out, "data"...), uint32(size))
 }

@@ -6,7 +6,7 @@ import "strings"
 // of them to the word that follows, and the segments cut to it. Without times of words whole segments count, by their
 // beginning. Stretches that follow one another share the whole text out among them.
 func (t *Transcript) Between(startMS, endMS int) *Transcript {
-	out := &Transcript{Language: t.Language, DurationMS: t.DurationMS, Format: t.Format}
+	out := &Transcript{Language: t.Language, DurationMS: t.DurationMS, Format: t.Format, Doubtful: t.Doubtful}
 	inside := func(ms int) bool { return ms >= startMS && ms < endMS }
 	var cut cutter
 	if t.Timed() {

@@ -59,6 +59,7 @@ type jsonTranscript struct {
 	Segments     []jsonSegment
 	Utterances   []jsonSegment
 	Language     string
+	Doubtful     bool
 	LanguageCode string `json:"language_code"`
 	Duration     float64
 	AudioSeconds float64 `json:"audio_duration"`
@@ -96,6 +97,7 @@ func parseJSON(data []byte) (*Transcript, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", t.Format, err)
 	}
+	t.Doubtful = j.Doubtful
 	t.Language = cmp.Or(j.Language, j.LanguageCode, t.Language)
 	if ms := Millis(cmp.Or(j.Duration, j.AudioSeconds, j.Metadata.Duration)); ms <= dayMS {
 		t.DurationMS = max(ms, 0)

@@ -270,7 +270,7 @@ func (t *Transcript) Only(keep func(speaker string) bool) (*Transcript, error) {
 	if out.Text == "" {
 		return nil, fmt.Errorf("%w: the candidate says nothing", ErrNoCandidate)
 	}
-	out.Language, out.DurationMS, out.Format = t.Language, t.DurationMS, t.Format
+	out.Language, out.DurationMS, out.Format, out.Doubtful = t.Language, t.DurationMS, t.Format, t.Doubtful
 	return out, nil
 }
 

@@ -78,6 +78,8 @@ type Transcript struct {
 	Language   string // as the source names it; empty where unknown
 	DurationMS int    // of the recording; 0 where unknown
 	Format     Format
+	// Doubtful means that whoever wrote it down has doubts: speech lost, repeated, invented or misheard.
+	Doubtful bool
 }
 
 const (

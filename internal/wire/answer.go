@@ -42,7 +42,7 @@ func heard(t *graderv1.Transcript) (*transcript.Transcript, error) {
 	}
 	out, err := transcript.New(transcriptText(t), segments, words)
 	if out != nil {
-		out.Language = t.GetLanguage()
+		out.Language, out.Doubtful = t.GetLanguage(), t.GetDoubtful()
 	}
 	return out, err
 }

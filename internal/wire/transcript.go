@@ -19,6 +19,9 @@ var languages = map[string]string{"english": "en", "german": "de", "french": "fr
 // it gives no other.
 func Transcript(t *transcript.Transcript) *graderv1.Transcript {
 	out := &graderv1.Transcript{Text: t.Text, Language: optional(language(t.Language))}
+	if t.Doubtful {
+		out.Doubtful = &t.Doubtful
+	}
 	for i := range t.Words {
 		w := &t.Words[i]
 		start, end := milliseconds(w.Times)
@@ -40,9 +43,6 @@ func Transcript(t *transcript.Transcript) *graderv1.Transcript {
 // Transcribed converts what a recogniser heard, with what it says against it.
 func Transcribed(r *speech.Result) *graderv1.TranscribeResponse {
 	out := &graderv1.TranscribeResponse{Transcript: Transcript(r.Transcript), Notes: r.Notes}
-	if yes := r.Doubtful(); yes {
-		out.Transcript.Doubtful = &yes
-	}
 	for _, d := range r.Doubts {
 		out.Doubts = append(out.Doubts, &graderv1.Doubt{Kind: enum[graderv1.Doubt_Kind](graderv1.Doubt_Kind_value, d.Kind), StartMs: int32(d.StartMS), EndMs: int32(d.EndMS)})
 	}
