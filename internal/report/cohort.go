@@ -186,6 +186,7 @@ type cohortPage struct {
 
 // bin is a bar of the histogram: per cent of the width and of the height.
 type bin struct {
+	From           int
 	Label          string
 	Count          int
 	X, Y, Height   string
@@ -244,7 +245,7 @@ func (c *cohort) histogram() []bin {
 	for i, n := range c.bins {
 		height := tallest * float64(n) / float64(most)
 		from, to := i*100/histogramBins, (i+1)*100/histogramBins
-		out[i] = bin{Label: fmt.Sprintf("%d–%d", from, to), Count: n, X: figure(float64(from) + 0.5), Middle: figure(float64(from+to) / 2),
+		out[i] = bin{From: from, Label: fmt.Sprintf("%d–%d", from, to), Count: n, X: figure(float64(from) + 0.5), Middle: figure(float64(from+to) / 2),
 			Y: figure(85 - height), Height: figure(height), LabelY: figure(83 - height)}
 	}
 	return out

@@ -75,7 +75,7 @@ func mean(sum float64, n int) string {
 	if n == 0 {
 		return ""
 	}
-	return strconv.FormatFloat(sum/float64(n), 'f', 1, 64)
+	return strconv.FormatFloat(math.Round(10*sum/float64(n))/10, 'f', 1, 64)
 }
 
 // figure is a score with at most one decimal.

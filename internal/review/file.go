@@ -246,7 +246,7 @@ func (f *File) Save(it Item, l *Line) error {
 		return err
 	}
 	if err := f.replace(it.line, line, info.Mode().Perm()); err != nil {
-		return fmt.Errorf("save %s: %w", f.name, err)
+		return fmt.Errorf("save %s: %w; what was decided before is saved: put that right and run the same command to go on", f.name, err)
 	}
 	longer := len(line) - f.places[it.line].Length
 	f.places[it.line].Length = len(line)
