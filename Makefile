@@ -36,7 +36,7 @@ race: ## Run all tests under the race detector, in random order (needs a C compi
 
 .PHONY: browser
 browser: ## Use the pages in a real browser; its pictures land in .build/browser (needs chromium)
-	go test -tags browser -run '^TestBrowser' -count 1 $(TESTFLAGS) ./internal/server
+	go test -tags browser -run '^TestBrowser' -count 1 $(TESTFLAGS) ./internal/server ./internal/report
 
 .PHONY: lint
 lint: $(LINT) $(BUF) .proto-deps ## Lint Go and the API contract
