@@ -48,7 +48,7 @@ type candidate struct {
 type questionCount struct {
 	ID, Title, Category string
 	Count               int
-	Low                 string
+	Low, High           string
 	Bar                 *bar
 
 	low, high float64
@@ -215,7 +215,7 @@ func (c *cohort) page(anonymous bool) *cohortPage {
 	for _, id := range slices.Sorted(maps.Keys(c.questions)) {
 		q := c.questions[id]
 		low := q.low / float64(q.Count)
-		q.Low, q.Bar = mean(q.low, q.Count), newBar(low, q.high/float64(q.Count))
+		q.Low, q.High, q.Bar = mean(q.low, q.Count), mean(q.high, q.Count), newBar(low, q.high/float64(q.Count))
 		p.Questions = append(p.Questions, q)
 	}
 	slices.SortStableFunc(p.Questions, func(a, b *questionCount) int {

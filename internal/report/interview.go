@@ -84,7 +84,7 @@ type question struct {
 }
 
 // bar is a score as the figures of a chart: per cent from the left.
-type bar struct{ Low, High, Range string }
+type bar struct{ Low, Range string }
 
 // group is the points of one decision.
 type group struct {
@@ -178,7 +178,7 @@ const (
 	// shownMissed is the number of missed points that are listed at the top.
 	shownMissed = 8
 	// sureConfidence is the confidence from which a match of question and words is not worth a remark.
-	sureConfidence = 0.8
+	sureConfidence = 0.7
 )
 
 func newInterviewPage(iv *asked, file string, o Options) *interviewPage {
@@ -186,7 +186,10 @@ func newInterviewPage(iv *asked, file string, o Options) *interviewPage {
 	p := &interviewPage{Title: n.title, Number: iv.number, Anonymous: o.Anonymous, tally: newTally(), file: file,
 		Roles: rolesText[iv.Roles], Warnings: n.texts(iv.Warnings), durationMS: iv.DurationMs, candidateWords: iv.CandidateWords, gradedWords: iv.GradedWords}
 	if !o.Anonymous {
-		p.Candidate, p.Source = iv.Candidate, iv.Source
+		p.Source = iv.Source
+		if len(nameWords(iv.Candidate)) > 0 { // not just "Candidate"
+			p.Candidate = iv.Candidate
+		}
 	}
 	if iv.DurationMs > 0 {
 		p.Duration = transcript.Clock(iv.DurationMs)
@@ -288,7 +291,7 @@ func categories(questions []*question) []category {
 }
 
 func newBar(low, high float64) *bar {
-	return &bar{Low: figure(low), High: figure(high), Range: figure(max(0, high-low))}
+	return &bar{Low: figure(low), Range: figure(max(0, high-low))}
 }
 
 // timeline places the questions whose times are known.

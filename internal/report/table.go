@@ -3,17 +3,21 @@ package report
 import (
 	"encoding/csv"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/vivagrader/grader/internal/review"
 )
 
-// table writes CSV whose cells no spreadsheet takes for a formula.
+// table writes CSV whose cells no spreadsheet takes for a formula. It begins with a byte order mark: without it, Excel
+// reads other letters than English ones wrongly.
 type table struct{ w *csv.Writer }
 
 func newTable(w io.Writer, columns []string) *table {
 	t := &table{csv.NewWriter(w)}
+	columns = slices.Clone(columns)
+	columns[0] = "\ufeff" + columns[0]
 	t.write(columns...)
 	return t
 }
