@@ -95,7 +95,7 @@ func TestBrowser(t *testing.T) {
 	open := browser(t)
 	tests := map[string]func(*testing.T, opener){
 		"choose": testChoose, "typed": testTyped, "keyboard": testKeyboard, "calm": testCalm, "degraded": testDegraded, "ungradable": testUngradable,
-		"score only": testScoreOnly, "key and limit": testKeyAndLimit, "cut off": testCutOff, "stop": testStop, "no server": testNoServer, "refused": testRefused, "docs": testDocs, "policy": testPolicy,
+		"score only": testScoreOnly, "key and limit": testKeyAndLimit, "cut off": testCutOff, "stop": testStop, "no server": testNoServer, "refused": testRefused, "docs": testDocs, "policy": testPolicy, "unequipped": testUnequipped,
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) { test(t, open) })

@@ -15,6 +15,7 @@ var pages = map[string]struct{ file, contentType string }{
 	"/docs":               {"site/docs.html", "text/html; charset=utf-8"},
 	"/openapi.json":       {"site/openapi.json", typeJSON},
 	"/assets/practice.js": {"site/practice.js", typeScript},
+	"/assets/aloud.js":    {"site/aloud.js", typeScript},
 	"/assets/api.js":      {"site/api.js", typeScript},
 	"/assets/critique.js": {"site/critique.js", typeScript},
 	"/assets/dom.js":      {"site/dom.js", typeScript},

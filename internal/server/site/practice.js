@@ -1,9 +1,9 @@
 // The page to practise: choose a question, answer it typed or aloud, read the critique.
-import { grade, list, transcribe, useKey } from "./api.js";
-import { inWords, playButton, show } from "./critique.js";
-import { $, clock, goTo, long, make, say } from "./dom.js";
+import { forget, listening, player, transcriptOf, useVoice } from "./aloud.js";
+import { grade, list, useKey } from "./api.js";
+import { inWords, show } from "./critique.js";
+import { $, goTo, long, make, say } from "./dom.js";
 import { light } from "./marks.js";
-import { longest, play, record, silence, silenceLevel } from "./voice.js";
 
 const stages = { SCREEN: "Screening", DEEP_DIVE: "In depth", SYSTEM_DESIGN: "System design" };
 const wordsPerSecond = 130 / 60; // of calm speech with its pauses
@@ -13,8 +13,7 @@ const state = {
   questions: [],
   banks: [],
   question: null,
-  running: null, // the AbortController of the grading or transcribing under way
-  heard: null, // the recording of the answer: sound, transcript, and the text as it was written down
+  running: null, // the AbortController of the grading under way
   scores: new Map(), // by question, of this visit
   arrived: false,
 };
@@ -95,9 +94,7 @@ function route() {
 function leave() {
   state.running?.abort();
   state.running = null;
-  endRecording("discard");
-  silence();
-  showVoice("idle");
+  forget();
   if (state.question) busy(false);
 }
 
@@ -109,7 +106,6 @@ function open(q) {
   const after = state.questions[(state.questions.indexOf(q) + 1) % state.questions.length];
   $("next").href = "#" + idOf(after);
   $("result").hidden = true;
-  dropRecording();
   say("problem", "");
   count();
   if (state.arrived) goTo($("title"));
@@ -136,23 +132,27 @@ function answerChanged() {
   sessionStorage.setItem(idOf(state.question), $("answer").value);
 }
 
+// write puts a text into the field as if it were typed.
+function write(text) {
+  $("answer").value = text;
+  answerChanged();
+}
+
 function answer() {
   const text = $("answer").value;
-  const heard = state.heard;
-  if (!heard || !text.trim()) return { text, modality: $("spoken").checked ? "SPOKEN" : "TYPED" };
-  const { doubtful, ...transcript } = heard.transcript;
-  // Words keep their times in the text as it was corrected; corrected by hand it is not doubtful any more.
-  return { transcript: { ...transcript, text, ...(doubtful && text === transcript.text && { doubtful }) }, modality: "SPOKEN" };
+  const transcript = text.trim() && transcriptOf(text);
+  if (transcript) return { transcript, modality: "SPOKEN" };
+  return { text, modality: $("spoken").checked ? "SPOKEN" : "TYPED" };
 }
 
 async function send() {
-  if (state.running || state.recording || $("send").getAttribute("aria-disabled") === "true") return;
+  if (listening()) return say("problem", "Stop the recording first, and see what was heard.");
+  if (state.running || $("send").getAttribute("aria-disabled") === "true") return;
   const run = new AbortController();
   const q = state.question;
   const sent = answer();
-  const context = { text: $("answer").value, bands: state.banks.find((b) => b.id === q.bank).bands, play: state.heard && playIt };
+  const context = { text: $("answer").value, bands: state.banks.find((b) => b.id === q.bank).bands, play: player() };
   state.running = run;
-  silence();
   say("problem", "");
   busy(true);
   const started = performance.now();
@@ -226,96 +226,6 @@ function hold(seconds) {
   setTimeout(tick); // after busy has ended
 }
 
-// ---- speech
-
-function showVoice(part) {
-  for (const name of ["idle", "live", "wait"]) $("voice-" + name).hidden = name !== part;
-}
-
-async function startRecording() {
-  if (state.running || state.recording) return;
-  silence();
-  say("voice-note", "");
-  let loudest = 0;
-  try {
-    state.recording = await record((level) => { loudest = Math.max(loudest, level); showLevel(level, loudest); });
-  } catch (e) {
-    say("voice-note", e.message);
-    return;
-  }
-  state.recording.lost = () => stopRecording();
-  showVoice("live");
-  $("voice-note").textContent = "Recording.";
-  $("record-stop").focus();
-}
-
-function showLevel(level, loudest) {
-  const elapsed = state.recording?.elapsed() ?? 0;
-  $("voice-level").value = Math.sqrt(level); // ears are no linear scale either
-  $("voice-time").textContent = clock(elapsed) + " of " + clock(state.question.expectedSeconds * 1000);
-  if (elapsed > 3000 && loudest < silenceLevel) say("voice-note", "Nothing is heard. Is the microphone muted?");
-  if (elapsed > longest) stopRecording();
-}
-
-async function endRecording(how) {
-  const recording = state.recording;
-  state.recording = null;
-  return recording?.[how]();
-}
-
-async function stopRecording() {
-  if (!state.recording) return;
-  const run = new AbortController();
-  state.running = run;
-  showVoice("wait");
-  $("voice-abort").focus();
-  say("voice-note", "");
-  try {
-    const { sound, wav } = await endRecording("stop");
-    $("voice-wait-text").textContent = "Writing down " + clock(sound.duration * 1000) + " of speech (" + (wav.size / 1e6).toFixed(1) + " MB)";
-    const reply = await transcribe(state.question, wav, run.signal);
-    if (state.running !== run) return; // another question has been opened
-    take(sound, reply);
-  } catch (e) {
-    if (state.running !== run) return;
-    say("voice-note", e.name === "AbortError" ? "Cancelled. The recording is gone." : e.message + " The recording is gone; record again or type.");
-  }
-  state.running = null;
-  showVoice("idle");
-  (state.heard ? $("answer") : $("record")).focus();
-}
-
-// take puts what was heard into the text field.
-function take(sound, reply) {
-  state.typed = $("answer").value;
-  state.heard = { sound, transcript: reply.transcript };
-  $("answer").value = reply.transcript.text;
-  answerChanged();
-  $("record-text").textContent = "Record again";
-  for (const id of ["voice-play", "voice-drop"]) $(id).hidden = false;
-  $("voice-undo").hidden = !state.typed.trim();
-  $("spoken").parentElement.hidden = true;
-  say("voice-note", reply.transcript.text.trim() ? "This is what was heard. Correct names and numbers, then grade it." : "No speech was heard.");
-  $("voice-doubts").replaceChildren(...(reply.doubts ?? []).map(doubt));
-}
-
-const playIt = (from, to, button) => state.heard && play(state.heard.sound, from, to, button);
-
-function doubt(d) {
-  const what = { LOST: "Speech may be missing here.", LOOP: "The recogniser repeats itself here.", INVENTED: "These words may be invented." };
-  return make("li", {}, playButton(d.startMs, d.endMs, playIt), " ", what[d.kind] ?? "This is doubtful.");
-}
-
-function dropRecording() {
-  silence();
-  state.heard = null;
-  $("record-text").textContent = "Record the answer";
-  for (const id of ["voice-play", "voice-drop", "voice-undo"]) $(id).hidden = true;
-  $("spoken").parentElement.hidden = false;
-  say("voice-note", "");
-  $("voice-doubts").replaceChildren();
-}
-
 // ---- wiring
 
 // linked are the marks of an element's quotes, and the card that they belong to.
@@ -350,17 +260,10 @@ $("form").addEventListener("keydown", (e) => { if (e.key === "Enter" && (e.ctrlK
 $("stop").addEventListener("click", () => state.running?.abort());
 $("broken-again").addEventListener("click", send);
 $("again").addEventListener("click", () => goTo($("answer")));
-$("record").addEventListener("click", startRecording);
-$("record-stop").addEventListener("click", stopRecording);
-$("record-cancel").addEventListener("click", async () => { await endRecording("discard"); showVoice("idle"); say("voice-note", "Discarded."); $("record").focus(); });
-$("voice-abort").addEventListener("click", () => state.running?.abort());
-$("voice-play").addEventListener("click", (e) => playIt(0, state.heard.sound.duration * 1000, e.currentTarget));
-$("voice-drop").addEventListener("click", () => { dropRecording(); $("record").focus(); });
-$("voice-undo").addEventListener("click", () => { $("answer").value = state.typed; answerChanged(); dropRecording(); $("answer").focus(); });
 for (const name of ["mouseover", "focusin"]) $("detail").addEventListener(name, (e) => light(linked(e)));
 for (const name of ["mouseleave", "focusout"]) $("detail").addEventListener(name, () => light([]));
 $("detail").addEventListener("click", follow);
 addEventListener("hashchange", route);
-$("voice").hidden = server.speech === undefined;
+if (server.speech !== undefined) useVoice({ question: () => state.question, text: () => $("answer").value, write });
 $("judge-choice").hidden = server.judge === undefined;
 load();
