@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -133,12 +134,28 @@ func runShown(t *testing.T, name, block string) string {
 			shown = true
 			continue
 		}
+		if file, ok := strings.CutPrefix(cmd, "head -n "); ok {
+			fmt.Fprintf(&out, "%s\n%s", line, head(t, file))
+			continue
+		}
 		fmt.Fprintf(&out, "%s\n%s", line, command(t, name, cmd))
 	}
 	if !shown && !*update {
 		t.Errorf("%s: a block shows a command without what it prints:\n%s", name, block)
 	}
 	return strings.TrimSuffix(out.String(), "\n")
+}
+
+// head is what "head -n N FILE" prints of a file that a command before has written.
+func head(t *testing.T, args string) string {
+	t.Helper()
+	n, file, _ := strings.Cut(args, " ")
+	most, err := strconv.Atoi(n)
+	require.NoError(t, err)
+	data, err := os.ReadFile(file)
+	require.NoError(t, err)
+	lines := strings.SplitAfter(string(data), "\n")
+	return strings.Join(lines[:min(most, len(lines))], "")
 }
 
 var word = regexp.MustCompile(`"[^"]*"|\S+`)

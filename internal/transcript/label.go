@@ -19,6 +19,12 @@ var (
 	numbered     = regexp.MustCompile(`(?i)^(speaker|spk|person|voice)[ _]?[\da-z]{1,3}$`)
 )
 
+// SaysCandidate reports whether a label is one of a candidate, such as "Interviewee" or "A".
+func SaysCandidate(label string) bool { return candidates.MatchString(label) }
+
+// SaysInterviewer reports whether a label is one of who asks, such as "Interviewer 2" or "Q".
+func SaysInterviewer(label string) bool { return interviewers.MatchString(label) }
+
 // crowd is the number of speakers above which a label that comes only once is taken for the candidate's own colon.
 const crowd = 3
 

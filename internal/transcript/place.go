@@ -135,3 +135,23 @@ func (t *Transcript) placeSegmentsByWords() {
 		}
 	}
 }
+
+// Finder finds texts in a text, each behind the one before. Case, blanks and punctuation do not count.
+type Finder struct {
+	text folded
+	pos  int
+}
+
+// NewFinder returns a finder that begins at the start of the text.
+func NewFinder(text string) *Finder { return &Finder{text: fold(text)} }
+
+// Next returns the bytes at which said stands next, half-open; false if it stands nowhere behind what was found before.
+func (f *Finder) Next(said string) (start, end int, ok bool) {
+	word := fold(said).text
+	at := strings.Index(f.text.text[f.pos:], word)
+	if word == "" || at < 0 {
+		return 0, 0, false
+	}
+	f.pos += at + len(word)
+	return f.text.start[f.pos-len(word)], f.text.end[f.pos-1], true
+}
