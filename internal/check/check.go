@@ -111,17 +111,25 @@ type Reading struct {
 	slot     []int32  // by word ID: one more than its place in present, or 0
 	present  []present
 	numbers  []int32
-	indexed  []int32   // tokens by word
-	identity []int32   // 0, 1, 2, ...
-	arena    []int32   // tokens that matches name
-	slab     []match   // the matches themselves
-	lists    [][]match // stack of operands' matches
+	indexed  []int32     // tokens by word
+	pairs    [][2]tokens // lists of tokens that matches name
+	leaves   []int32     // what leavesOf returns
+	slab     []match     // the matches themselves
+	lists    [][]match   // stack of operands' matches
 	sets     []setResult
-	memo     []int32    // by node: one more than its place in results, noMatches, or 0
-	results  [][]match  // of nodes
-	affirms  []match    // what support works in
-	findings []*Finding // of points, made when first asked for
+	memo     []int32   // by node: one more than its place in results, noMatches, or 0
+	results  [][]match // of nodes
+	said     []match   // what speaks for the expression that is being weighed
+	findings []pointFinding
 	program  *Program
+}
+
+// pointFinding is what is known of a point, once it was asked for.
+type pointFinding struct {
+	Finding
+	known    bool
+	tightest []Evidence // the tightest place of every part that was found
+	said     []Span     // the places of all matches that speak for the point
 }
 
 // place is where a token stands, in the figures that matching needs.
@@ -129,6 +137,7 @@ type place struct {
 	pos      int32
 	sentence int32 // full stops before it
 	content  int32 // tokens before it that are not free
+	covered  int32 // tokens before it that stand in a scope
 }
 
 // present is a word of the checks that the text holds.
@@ -143,11 +152,10 @@ type present struct {
 func (p *Program) Read(text *canon.Text) *Reading {
 	r, ok := p.readings.Get().(*Reading)
 	if !ok {
-		r = &Reading{program: p, sets: make([]setResult, len(p.sets)), findings: make([]*Finding, len(p.points)), slot: make([]int32, p.lexicon.Size()), memo: make([]int32, p.memos)}
+		r = &Reading{program: p, sets: make([]setResult, len(p.sets)), findings: make([]pointFinding, len(p.points)), slot: make([]int32, p.lexicon.Size()), memo: make([]int32, p.memos)}
 	}
 	r.Text = text
-	r.arena = append(r.arena[:0], 0) // an empty run begins and ends at 0
-	r.places = slices.Grow(r.places[:0], len(text.Tokens))
+	r.places = slices.Grow(r.places[:0], len(text.Tokens)+1)
 	named := 0
 	var at place
 	for i := range text.Tokens {
@@ -172,9 +180,7 @@ func (p *Program) Read(text *canon.Text) *Reading {
 			r.numbers = append(r.numbers, int32(i))
 		}
 	}
-	for i := len(r.identity); i < len(text.Tokens); i++ {
-		r.identity = append(r.identity, int32(i))
-	}
+	r.places = append(r.places, at)
 	r.index(named)
 	r.findScopes()
 	return r
@@ -208,32 +214,32 @@ func (r *Reading) Release() {
 	clear(r.findings)
 	r.Text, r.denials = nil, false
 	r.present, r.numbers, r.scopes = r.present[:0], r.numbers[:0], r.scopes[:0]
-	r.slab, r.results = r.slab[:0], r.results[:0]
+	r.slab, r.results, r.pairs = r.slab[:0], r.results[:0], r.pairs[:0]
 	r.program.readings.Put(r)
 }
 
 // Point runs the check of the i-th point.
-func (r *Reading) Point(i int) Finding {
-	if r.findings[i] == nil {
-		f := r.point(i)
-		r.findings[i] = &f
+func (r *Reading) Point(i int) Finding { return r.point(i).Finding }
+
+func (r *Reading) point(i int) *pointFinding {
+	f := &r.findings[i]
+	if !f.known {
+		f.known = true
+		r.find(&r.program.points[i], f)
 	}
-	return *r.findings[i]
+	return f
 }
 
-func (r *Reading) point(i int) Finding {
-	c := &r.program.points[i]
-	var f Finding
-	hits := 0
+func (r *Reading) find(c *pointCheck, f *pointFinding) {
+	hits, most := 0, Full // most that the point can amount to
 	for _, p := range c.parts {
-		res := r.assess(p.node)
+		res := r.weigh(p.node)
 		switch res.status {
 		case Affirmed:
 			hits++
 			f.Support = append(f.Support, evidence(p.name, res.best)...)
-			if res.level == Partial {
-				f.Level = Partial // e.g. three of five phases: never more than partial
-			}
+			f.credit(r, &p, res)
+			most = min(most, res.level) // e.g. three of five phases: never more than partial
 		case Denied, Reversed:
 			f.Status = res.status
 			f.Against = append(f.Against, evidence(p.name, res.best)...)
@@ -250,16 +256,17 @@ func (r *Reading) point(i int) Finding {
 	}
 	switch {
 	case len(c.parts) == 0:
-	case hits >= c.need && f.Level != Partial:
+	case hits >= c.need && most == Full:
 		f.Level = Full
 	case hits >= c.partialAt && hits > 0:
 		f.Level = Partial
-	default:
-		f.Level = None
 	}
 	if f.Level == None && c.partial != nil {
-		if res := r.assess(c.partial); res.status == Affirmed {
+		if res := r.weigh(c.partial); res.status == Affirmed {
 			f.Level, f.Support = Partial, append(f.Support, evidence("", res.best)...)
+			if hits == 0 {
+				f.credit(r, &part{node: c.partial}, res)
+			}
 		}
 	}
 	if c.contradicted != nil {
@@ -272,7 +279,7 @@ func (r *Reading) point(i int) Finding {
 		if f.Status != Reversed {
 			f.Status = Denied
 		}
-		return f
+		return
 	}
 	if f.Level > None {
 		f.Status = Affirmed
@@ -281,7 +288,6 @@ func (r *Reading) point(i int) Finding {
 			f.Level = Partial
 		}
 	}
-	return f
 }
 
 // Misconception runs the check of the i-th misconception.
@@ -339,38 +345,25 @@ const bestMatches = 2
 
 // assess weighs all matches of n: one affirmed match decides, else a denied one, else a hedged one. Corrections need no
 // rule of their own here: what a speaker takes back is hedged.
-func (r *Reading) assess(n node) assessed { return r.assessAs(n, false) }
+func (r *Reading) assess(n node) assessed { return r.assessAs(n, false, nil) }
 
-// assessAs is assess; firm operands, those of an enumeration, may stand in a bare list.
-func (r *Reading) assessAs(n node, firm bool) assessed {
-	if c, ok := n.(composite); ok {
-		return c.assess(r)
-	}
-	if alts, ok := n.(or); ok { // the first affirmed alternative decides
-		var best assessed
-		for _, alt := range alts {
-			if got := r.assessAs(alt, firm); got.rank() > best.rank() {
-				if best = got; got.status == Affirmed {
-					break
-				}
-			}
-		}
-		return best
+// assessAs is assess; firm operands, those of an enumeration, may stand in a bare list. It adds the matches of all
+// alternatives that speak for n to said, which may be nil.
+func (r *Reading) assessAs(n node, firm bool, said *[]match) assessed {
+	switch n := n.(type) {
+	case composite:
+		return n.assess(r, firm, said)
+	case or:
+		return r.assessAny(n, firm, said)
 	}
 	res := assessed{level: Full}
 	for _, m := range n.eval(r) {
 		if firm {
 			m.flags |= firmlyListed
 		}
-		s := r.polarity(&m)
-		if m.flags&reversed != 0 {
-			switch s {
-			case Affirmed:
-				s = Reversed
-			case Denied:
-				s = Affirmed
-			default: // what is not claimed has no direction
-			}
+		s := r.stance(&m)
+		if s == Affirmed && said != nil {
+			*said = append(*said, m)
 		}
 		switch {
 		case s == Affirmed && res.status != Affirmed,
@@ -379,9 +372,40 @@ func (r *Reading) assessAs(n node, firm bool) assessed {
 			res.status, res.best = s, append(res.best[:0], m)
 		case s == res.status && len(res.best) < bestMatches && m.first > res.best[len(res.best)-1].last:
 			res.best = append(res.best, m)
+		case s == Affirmed && said == nil && len(res.best) == bestMatches:
+			return res // nothing that follows can change it
 		}
 	}
 	return res
+}
+
+// assessAny weighs alternatives: the first of those that amount to most decides.
+func (r *Reading) assessAny(alts []node, firm bool, said *[]match) assessed {
+	var best assessed
+	for _, alt := range alts {
+		if got := r.assessAs(alt, firm, said); got.rank() > best.rank() {
+			best = got
+		}
+		if said == nil && best.status == Affirmed && best.level == Full {
+			break
+		}
+	}
+	return best
+}
+
+// stance is the polarity of a match, turned round where its relation stands the wrong way round.
+func (r *Reading) stance(m *match) Status {
+	s := r.polarity(m)
+	if m.flags&reversed != 0 {
+		switch s {
+		case Affirmed:
+			return Reversed
+		case Denied:
+			return Affirmed
+		default: // what is not claimed has no direction
+		}
+	}
+	return s
 }
 
 func evidence(part string, ms []match) []Evidence {

@@ -236,7 +236,7 @@ func (c *compiler) expr(n rubric.Expr) node {
 	case "all":
 		c.keys(n, "all")
 		items := c.exprList(arg)
-		return atLeast{len(items), items}
+		return &atLeast{len(items), items}
 	case "at_least":
 		c.keys(n, "at_least", "of")
 		if m["of"] == nil {
@@ -244,14 +244,14 @@ func (c *compiler) expr(n rubric.Expr) node {
 			return or{}
 		}
 		items := c.exprList(m["of"])
-		return atLeast{c.count(n, "at_least", 1, len(items)), items}
+		return &atLeast{c.count(n, "at_least", 1, len(items)), items}
 	case "near":
 		c.keys(n, "near", "within", "unless")
 		steps := nearSteps
 		if w := m["within"]; w != nil {
 			steps = c.count(n, "within", nearSteps, 200)
 		}
-		a := and{nodes: c.exprList(arg), steps: steps, memo: c.memo()}
+		a := &and{nodes: c.exprList(arg), steps: steps, memo: c.memo()}
 		if m["unless"] != nil {
 			a.absent = []node{c.expr(m["unless"])}
 		}
@@ -259,7 +259,7 @@ func (c *compiler) expr(n rubric.Expr) node {
 	case "order":
 		c.keys(n, "order", "need", "cyclic")
 		items := c.exprList(arg)
-		return order{items: items, need: c.count(n, "need", len(items), len(items)), cyclic: m["cyclic"] != nil && m["cyclic"].Value == "true"}
+		return &order{items: items, need: c.count(n, "need", len(items), len(items)), cyclic: m["cyclic"] != nil && m["cyclic"].Value == "true"}
 	case "before":
 		c.keys(n, "before", "within")
 		b := mapping(arg)
@@ -268,16 +268,16 @@ func (c *compiler) expr(n rubric.Expr) node {
 			return or{}
 		}
 		c.keys(arg, "first", "then")
-		return before{c.expr(b["first"]), c.expr(b["then"]), c.count(n, "within", beforeSteps, 200)}
+		return &before{c.expr(b["first"]), c.expr(b["then"]), c.count(n, "within", beforeSteps, 200), c.memo()}
 	case "number":
 		c.keys(n, "number")
 		return c.number(arg)
 	case "denied":
 		c.keys(n, "denied")
-		return deny{c.expr(arg)}
+		return &deny{c.expr(arg)}
 	case "asked":
 		c.keys(n, "asked")
-		return question{c.expr(arg)}
+		return &question{c.expr(arg)}
 	case "without":
 		c.errorf(n, 0, "expression", "write \"A &! B\", or near with unless")
 		return or{}
@@ -318,7 +318,7 @@ func (c *compiler) number(n *yaml.Node) node {
 	}
 	m := mapping(n)
 	c.keys(n, "min", "max")
-	out := number{min: -1e300, max: 1e300, anyUnit: true}
+	out := &number{min: -1e300, max: 1e300, anyUnit: true}
 	for key, bound := range map[string]*float64{"min": &out.min, "max": &out.max} {
 		if m[key] == nil {
 			continue
@@ -337,12 +337,12 @@ func (c *compiler) number(n *yaml.Node) node {
 // tolerance allows for decimal against binary units: 16,000 bytes are not 16 KB, 1.07 million are about 1 MB.
 const tolerance = 1e-9
 
-func exactly(n canon.Number) number {
+func exactly(n canon.Number) *number {
 	d := n.Value * tolerance
 	if d < 0 {
 		d = -d
 	}
-	return number{min: n.Value - d, max: n.Value + d, unit: n.Unit}
+	return &number{min: n.Value - d, max: n.Value + d, unit: n.Unit}
 }
 
 // cycles reports sets that refer to themselves.
@@ -370,14 +370,8 @@ func (n anyOf) possible(r *Reading) bool { return or(n).possible(r) }
 
 func (n anyOf) eval(r *Reading) []match { return or(n).eval(r) }
 
-func (n anyOf) assess(r *Reading) assessed {
-	var best assessed
-	for _, alt := range n {
-		if got := r.assess(alt); got.rank() > best.rank() {
-			best = got
-		}
-	}
-	return best
+func (n anyOf) assess(r *Reading, firm bool, said *[]match) assessed {
+	return r.assessAny(n, firm, said)
 }
 
 // parser reads the one-line form:
@@ -454,7 +448,7 @@ func (p *parser) alternatives() node {
 
 func (p *parser) near() node {
 	first := p.ordered()
-	a := and{nodes: []node{first}, steps: nearSteps, memo: p.memo()}
+	a := &and{nodes: []node{first}, steps: nearSteps}
 	for p.err == nil && p.peek() == '&' {
 		p.pos++
 		not := false
@@ -480,11 +474,12 @@ func (p *parser) near() node {
 	if len(a.nodes) == 1 && len(a.absent) == 0 {
 		return first
 	}
+	a.memo = p.memo()
 	return a
 }
 
 func (p *parser) ordered() node {
-	s := seq{memo: p.memo()}
+	s := &seq{}
 	gap := phraseSlack
 	var optional []int
 	for p.err == nil {
@@ -530,17 +525,18 @@ func (p *parser) ordered() node {
 	case len(s.nodes) == 1:
 		return s.nodes[0]
 	}
+	s.memo = p.memo()
 	return s
 }
 
 // expand writes a phrase with optional words as the alternatives that it stands for.
-func (c *compiler) expand(s seq, optional []int) node {
+func (c *compiler) expand(s *seq, optional []int) node {
 	if len(optional) > 4 {
 		optional = optional[:4]
 	}
 	var alts or
 	for mask := range 1 << len(optional) {
-		v := seq{memo: c.memo()}
+		v := &seq{}
 		for i := range s.nodes {
 			if k := slices.Index(optional, i); k >= 0 && mask&(1<<k) != 0 {
 				continue
@@ -551,6 +547,7 @@ func (c *compiler) expand(s seq, optional []int) node {
 			alts = append(alts, v.nodes[0])
 			continue
 		}
+		v.memo = c.memo()
 		alts = append(alts, v)
 	}
 	return alts
@@ -589,13 +586,13 @@ func (p *parser) item() (items []item, optional bool) {
 		}
 		n := inner[0].node
 		if len(inner) > 1 {
-			s := seq{slack: make([]int, len(inner)), memo: p.memo()}
+			s := &seq{slack: make([]int, len(inner)), memo: p.memo()}
 			for _, it := range inner {
 				s.nodes = append(s.nodes, it.node)
 			}
 			n = s
 		}
-		items = []item{{node: deny{n}}}
+		items = []item{{node: &deny{n}}}
 	case '$':
 		p.pos++
 		for p.pos < len(p.text) && (p.text[p.pos] == '_' || p.text[p.pos] >= 'a' && p.text[p.pos] <= 'z' || p.text[p.pos] >= '0' && p.text[p.pos] <= '9') {
@@ -614,7 +611,7 @@ func (p *parser) item() (items []item, optional bool) {
 			}
 			p.uses[p.inSet] = append(p.uses[p.inSet], name)
 		}
-		items = []item{{node: set{index}}}
+		items = []item{{node: &set{index}}}
 	case '?', '!', '*':
 		p.fail("%q stands behind a word: word? is optional, word* begins so", p.text[p.pos:p.pos+1])
 		return nil, false
@@ -626,9 +623,9 @@ func (p *parser) item() (items []item, optional bool) {
 			case t.ID == canon.NoID:
 				items = append(items, item{exactly(t.Num), t.Glued})
 			case t.IsNum && t.Word == "one":
-				items = append(items, item{or{exactly(t.Num), word{t.ID}}, t.Glued})
+				items = append(items, item{or{exactly(t.Num), &word{t.ID}}, t.Glued})
 			default:
-				items = append(items, item{word{t.ID}, t.Glued})
+				items = append(items, item{&word{t.ID}, t.Glued})
 			}
 		}
 	}

@@ -80,7 +80,7 @@ func (r *Reading) trace(n node, depth int) Trace {
 		return t
 	}
 	for _, child := range children(n) {
-		if _, isWord := child.(word); isWord && len(child.eval(r)) == 0 {
+		if _, isWord := child.(*word); isWord && len(child.eval(r)) == 0 {
 			continue
 		}
 		ct := r.trace(child, depth+1)
@@ -110,19 +110,19 @@ func children(n node) []node {
 		return n
 	case anyOf:
 		return n
-	case seq:
+	case *seq:
 		return n.nodes
-	case and:
+	case *and:
 		return n.nodes
-	case deny:
+	case *deny:
 		return []node{n.node}
-	case question:
+	case *question:
 		return []node{n.node}
-	case before:
+	case *before:
 		return []node{n.first, n.then}
-	case order:
+	case *order:
 		return n.items
-	case atLeast:
+	case *atLeast:
 		return n.items
 	}
 	return nil
@@ -131,7 +131,7 @@ func children(n node) []node {
 // why says what is missing of an expression without a match.
 func (r *Reading) why(n node) string {
 	switch n := n.(type) {
-	case seq, and, before:
+	case *seq, *and, *before:
 		var missing []string
 		for _, k := range children(n) {
 			if len(k.eval(r)) == 0 {
@@ -141,14 +141,14 @@ func (r *Reading) why(n node) string {
 		if len(missing) > 0 {
 			return "not in the text: " + strings.Join(missing, "; ")
 		}
-		if _, phrase := n.(seq); phrase {
+		if _, phrase := n.(*seq); phrase {
 			return "all words are there, but not next to each other in this order"
 		}
-		if _, rel := n.(before); rel {
+		if _, rel := n.(*before); rel {
 			return "both are there, but nothing near them says which comes first"
 		}
 		return "all operands are there, but too far apart, or an excluded one (&!) is near"
-	case deny:
+	case *deny:
 		if len(n.node.eval(r)) > 0 {
 			return "said, but not denied"
 		}
@@ -201,35 +201,35 @@ func (p *Program) format(n node) string {
 		return strings.Join(parts, sep)
 	}
 	switch n := n.(type) {
-	case word:
+	case *word:
 		return p.lexicon.Spell(n.id)
-	case number:
+	case *number:
 		return formatNumber(n)
-	case set:
+	case *set:
 		return "$" + p.setNames[n.index]
 	case or:
 		return list(n, " | ")
 	case anyOf:
 		return list(n, " | ")
-	case seq:
+	case *seq:
 		return list(n.nodes, " ")
-	case and:
+	case *and:
 		return list(n.nodes, " & ")
-	case deny:
+	case *deny:
 		return "~(" + p.format(n.node) + ")"
-	case question:
+	case *question:
 		return "asked: " + p.format(n.node)
-	case before:
+	case *before:
 		return p.format(n.first) + " before " + p.format(n.then)
-	case order:
+	case *order:
 		return "order: " + list(n.items, ", ")
-	case atLeast:
+	case *atLeast:
 		return fmt.Sprintf("at least %d of: %s", n.need, list(n.items, ", "))
 	}
 	return "?"
 }
 
-func formatNumber(n number) string {
+func formatNumber(n *number) string {
 	unit := map[canon.Unit]string{canon.UnitBytes: " bytes", canon.UnitMillis: " ms", canon.UnitPercent: " %"}[n.unit]
 	switch {
 	case n.min < -1e299 && n.max > 1e299:

@@ -6,17 +6,68 @@ import (
 	"github.com/vivagrader/grader/internal/canon"
 )
 
-// match is one way in which a node fits the text. It holds no pointers: the tokens that it names stand in the arena of
-// the reading.
+// match is one way in which a node fits the text. It holds no pointers.
 type match struct {
-	first, last int32 // tokens, inclusive
-	leaves      run   // the tokens that the pattern named; empty for the single token first
-	eaten       run   // tokens of negations that the pattern itself asked for
+	first, last int32  // tokens, inclusive
+	leaves      tokens // that the pattern named
+	eaten       tokens // of negations that the pattern itself asked for
+	named       uint16 // how many leaves there are
 	flags       matchFlags
 }
 
-// run is a stretch of the arena.
-type run struct{ from, to int32 }
+// tokens is a list of tokens as matches carry it: one token, or a pair of two lists, which stands in Reading.pairs.
+// Joining two matches is so cheap because nothing is copied; polarity is the one to walk the pairs, and seldom has to.
+type tokens int32
+
+const noTokens tokens = -1
+
+// pair is the list of a's tokens and then b's.
+func (r *Reading) pair(a, b tokens) tokens {
+	switch noTokens {
+	case a:
+		return b
+	case b:
+		return a
+	}
+	r.pairs = append(r.pairs, [2]tokens{a, b})
+	return noTokens - tokens(len(r.pairs))
+}
+
+// list appends the tokens to out.
+func (r *Reading) list(t tokens, out []int32) []int32 {
+	for t < noTokens {
+		p := &r.pairs[noTokens-1-t]
+		out = r.list(p[0], out)
+		t = p[1]
+	}
+	if t == noTokens {
+		return out
+	}
+	return append(out, int32(t))
+}
+
+// leavesOf returns the tokens that the pattern of m named. They stay valid until the next call.
+func (r *Reading) leavesOf(m *match) []int32 {
+	r.leaves = r.list(m.leaves, r.leaves[:0])
+	return r.leaves
+}
+
+// holds reports whether the list has a token.
+func (r *Reading) holds(t tokens, token int32) bool {
+	for t < noTokens {
+		p := &r.pairs[noTokens-1-t]
+		if r.holds(p[0], token) {
+			return true
+		}
+		t = p[1]
+	}
+	return t == tokens(token)
+}
+
+// at is the match of a single word.
+func at(token int32) match {
+	return match{first: token, last: token, leaves: tokens(token), eaten: noTokens, named: 1}
+}
 
 type matchFlags uint8
 
@@ -36,7 +87,7 @@ type node interface {
 // composite is a node that weighs its operands one by one over the whole answer.
 type composite interface {
 	node
-	assess(r *Reading) assessed
+	assess(r *Reading, firm bool, said *[]match) assessed
 }
 
 const (
@@ -73,27 +124,22 @@ func (f *found) add(m match) {
 
 // keep sorts what was found and leaves it in the slab.
 func (f found) keep(r *Reading) []match {
-	if len(f) == 0 {
-		return nil
-	}
 	for i := 1; i < len(f); i++ { // short and nearly sorted
-		if !precedes(&f[i], &f[i-1]) {
-			continue
+		if precedes(&f[i], &f[i-1]) {
+			f.insert(i)
 		}
-		low, high := 0, i-1 // the place is in [low, high]
-		for low < high {
-			if mid := (low + high) / 2; precedes(&f[i], &f[mid]) {
-				high = mid
-			} else {
-				low = mid + 1
-			}
-		}
-		m := f[i]
-		copy(f[low+1:i+1], f[low:i])
-		f[low] = m
 	}
 	r.slab = r.slab[:len(r.slab)+len(f)]
 	return slices.Clip(f)
+}
+
+// insert moves f[i] to its place among those before it, which are sorted.
+func (f found) insert(i int) {
+	m, k := f[i], i
+	for ; k > 0 && precedes(&m, &f[k-1]); k-- {
+		f[k] = f[k-1]
+	}
+	f[k] = m
 }
 
 const slabSize = 1024
@@ -102,42 +148,16 @@ func precedes(a, b *match) bool {
 	return a.first < b.first || a.first == b.first && a.last < b.last
 }
 
-// leavesOf returns the tokens that the pattern of m named.
-func (r *Reading) leavesOf(m *match) []int32 {
-	if m.leaves.to == 0 {
-		return r.identity[m.first : m.first+1]
-	}
-	return r.arena[m.leaves.from:m.leaves.to]
-}
-
-func (r *Reading) eatenBy(m *match) []int32 { return r.arena[m.eaten.from:m.eaten.to] }
-
-// store puts two lists of tokens into the arena as one run.
-func (r *Reading) store(a, b []int32) run {
-	from := int32(len(r.arena))
-	r.arena = append(append(r.arena, a...), b...)
-	return run{from, int32(len(r.arena))}
-}
-
 func (r *Reading) join(a, b *match) match {
-	m := match{first: min(a.first, b.first), last: max(a.last, b.last), leaves: r.store(r.leavesOf(a), r.leavesOf(b)),
-		flags: (a.flags|b.flags)&(reversed|askedFor) | a.flags&b.flags&firmlyListed}
-	switch {
-	case a.eaten == run{}:
-		m.eaten = b.eaten
-	case b.eaten == run{}:
-		m.eaten = a.eaten
-	default:
-		m.eaten = r.store(r.eatenBy(a), r.eatenBy(b))
-	}
-	return m
+	return match{first: min(a.first, b.first), last: max(a.last, b.last), leaves: r.pair(a.leaves, b.leaves), eaten: r.pair(a.eaten, b.eaten),
+		named: a.named + b.named, flags: (a.flags|b.flags)&(reversed|askedFor) | a.flags&b.flags&firmlyListed}
 }
 
 type word struct{ id int32 }
 
-func (n word) possible(r *Reading) bool { return r.slot[n.id] > 0 }
+func (n *word) possible(r *Reading) bool { return r.slot[n.id] > 0 }
 
-func (n word) eval(r *Reading) []match {
+func (n *word) eval(r *Reading) []match {
 	k := r.slot[n.id]
 	if k == 0 {
 		return nil
@@ -146,7 +166,7 @@ func (n word) eval(r *Reading) []match {
 	if w.matches == nil {
 		f := r.collect()
 		for _, t := range w.tokens {
-			f.add(match{first: t, last: t})
+			f.add(at(t))
 		}
 		w.matches = f.keep(r)
 	}
@@ -159,22 +179,22 @@ type number struct {
 	anyUnit  bool
 }
 
-func (n number) fits(num canon.Number) bool {
+func (n *number) fits(num canon.Number) bool {
 	if num.Kilo && n.unit == canon.UnitBytes && !n.anyUnit { // "16k" next to talk of bytes
 		num = canon.Number{Value: num.Value / 1000 * 1024, Unit: canon.UnitBytes}
 	}
 	return (n.anyUnit || num.Unit == n.unit) && num.Value >= n.min && num.Value <= n.max
 }
 
-func (n number) possible(r *Reading) bool {
+func (n *number) possible(r *Reading) bool {
 	return slices.ContainsFunc(r.numbers, func(t int32) bool { return n.fits(r.Text.Tokens[t].Num) })
 }
 
-func (n number) eval(r *Reading) []match {
+func (n *number) eval(r *Reading) []match {
 	f := r.collect()
 	for _, t := range r.numbers {
 		if n.fits(r.Text.Tokens[t].Num) {
-			f.add(match{first: t, last: t})
+			f.add(at(t))
 		}
 	}
 	return f.keep(r)
@@ -189,7 +209,7 @@ type setResult struct {
 	weighed, maybe bool
 }
 
-func (n set) possible(r *Reading) bool {
+func (n *set) possible(r *Reading) bool {
 	s := &r.sets[n.index]
 	if s.done {
 		return len(s.matches) > 0
@@ -201,7 +221,7 @@ func (n set) possible(r *Reading) bool {
 	return s.maybe
 }
 
-func (n set) eval(r *Reading) []match {
+func (n *set) eval(r *Reading) []match {
 	if !n.possible(r) {
 		return nil
 	}
@@ -281,38 +301,39 @@ func (r *Reading) remember(memo int, ms []match) []match {
 // noMatches stands in Reading.memo for a node that was evaluated in vain.
 const noMatches = -1
 
-// allPossible looks at everything that is cheap to know first, then at the matches of sets, which others need as well.
-func allPossible(r *Reading, nodes []node) bool {
+// possible reports quickly whether all nodes can find anything at all.
+func possible(r *Reading, nodes []node) bool {
 	for _, n := range nodes {
 		if !n.possible(r) {
 			return false
 		}
 	}
+	return true
+}
+
+// allPossible looks at everything that is cheap to know first, then at the matches of sets, which others need as well.
+func allPossible(r *Reading, nodes []node) bool {
+	if !possible(r, nodes) {
+		return false
+	}
 	for _, n := range nodes {
-		if s, ok := n.(set); ok && len(s.eval(r)) == 0 {
+		if s, ok := n.(*set); ok && len(s.eval(r)) == 0 {
 			return false
 		}
 	}
 	return true
 }
 
-func (n seq) possible(r *Reading) bool {
-	for _, k := range n.nodes {
-		if !k.possible(r) {
-			return false
-		}
-	}
-	return true
-}
+func (n *seq) possible(r *Reading) bool { return possible(r, n.nodes) }
 
-func (n seq) eval(r *Reading) []match {
+func (n *seq) eval(r *Reading) []match {
 	if ms, ok := r.recall(n.memo); ok {
 		return ms
 	}
 	return r.remember(n.memo, n.find(r))
 }
 
-func (n seq) find(r *Reading) []match {
+func (n *seq) find(r *Reading) []match {
 	if !allPossible(r, n.nodes) {
 		return nil
 	}
@@ -377,16 +398,16 @@ type and struct {
 	memo   int    // place in Reading.memo
 }
 
-func (n and) possible(r *Reading) bool { return seq{nodes: n.nodes}.possible(r) }
+func (n *and) possible(r *Reading) bool { return possible(r, n.nodes) }
 
-func (n and) eval(r *Reading) []match {
+func (n *and) eval(r *Reading) []match {
 	if ms, ok := r.recall(n.memo); ok {
 		return ms
 	}
 	return r.remember(n.memo, n.find(r))
 }
 
-func (n and) find(r *Reading) []match {
+func (n *and) find(r *Reading) []match {
 	if !allPossible(r, n.nodes) {
 		return nil
 	}
@@ -408,7 +429,7 @@ func (n and) find(r *Reading) []match {
 				if f.full() || r.pos(b.first)-r.pos(a.first) > n.steps {
 					break
 				}
-				if b.first == a.first && b.last == a.last && len(n.nodes) == 2 && slices.Equal(r.leavesOf(a), r.leavesOf(b)) {
+				if b.first == a.first && b.last == a.last && len(n.nodes) == 2 && r.sameLeaves(a, b) {
 					continue
 				}
 				if r.within(min(a.first, b.first), max(a.last, b.last), n.steps) {
@@ -432,6 +453,10 @@ func (n and) find(r *Reading) []match {
 	return acc
 }
 
+func (r *Reading) sameLeaves(a, b *match) bool {
+	return a.leaves == b.leaves || a.named == b.named && a.named > 1 && slices.Equal(r.leavesOf(a), r.list(b.leaves, nil))
+}
+
 // spoils reports whether an excluded match stands in the reach and the sentences of a.
 func (r *Reading) spoils(a, b *match, steps int) bool {
 	t := r.Text.Tokens
@@ -448,9 +473,9 @@ func (r *Reading) pos(token int32) int { return int(r.places[token].pos) }
 // deny is its operand under a negation: "~(network & pool)" is the claim that the network does not use the pool.
 type deny struct{ node node }
 
-func (n deny) possible(r *Reading) bool { return r.denials && n.node.possible(r) }
+func (n *deny) possible(r *Reading) bool { return r.denials && n.node.possible(r) }
 
-func (n deny) eval(r *Reading) []match {
+func (n *deny) eval(r *Reading) []match {
 	if !n.possible(r) {
 		return nil
 	}
@@ -458,8 +483,9 @@ func (n deny) eval(r *Reading) []match {
 	f := r.collect()
 	for _, m := range ms {
 		if cues := r.negations(&m); len(cues) > 0 {
-			m.leaves = r.store(r.leavesOf(&m), nil)
-			m.eaten = r.store(r.eatenBy(&m), cues)
+			for _, cue := range cues {
+				m.eaten = r.pair(m.eaten, tokens(cue))
+			}
 			m.first = min(m.first, slices.Min(cues))
 			m.last = max(m.last, slices.Max(cues))
 			f.add(m)
@@ -471,9 +497,9 @@ func (n deny) eval(r *Reading) []match {
 // question is its operand where it may be asked rather than claimed: clarifying questions.
 type question struct{ node node }
 
-func (n question) possible(r *Reading) bool { return n.node.possible(r) }
+func (n *question) possible(r *Reading) bool { return n.node.possible(r) }
 
-func (n question) eval(r *Reading) []match {
+func (n *question) eval(r *Reading) []match {
 	ms := n.node.eval(r)
 	f := r.collect()
 	for _, m := range ms {

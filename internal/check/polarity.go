@@ -27,6 +27,9 @@ type scope struct {
 	named    uint8 // of cues
 }
 
+// run is a stretch of Reading.covering.
+type run struct{ from, to int32 }
+
 // cue returns the tokens that open the scope.
 func (s *scope) cue() []int32 { return s.cues[:s.named] }
 
@@ -109,8 +112,13 @@ func (r *Reading) findScopes() {
 	}
 	r.covering = slices.Grow(r.covering[:0], int(total))[:total]
 	next := int32(0)
+	covered := int32(0)
 	for t := range r.cover {
 		c := &r.cover[t]
+		if c.to > 0 {
+			covered++
+		}
+		r.places[t+1].covered = covered
 		c.from, c.to, next = next, next, next+c.to
 	}
 	for i := range r.scopes {
@@ -572,6 +580,9 @@ func (r *Reading) retract(i int, s canon.Sentence) {
 // polarity says what the text makes of a match: it is denied when an odd number of negations covers half of its words,
 // hedged when the words are attributed, taken back, doubted, asked, excluded or merely listed.
 func (r *Reading) polarity(m *match) Status {
+	if r.places[m.first].covered == r.places[m.last+1].covered {
+		return Affirmed
+	}
 	denied, leaves := 0, r.leavesOf(m)
 	for _, leaf := range leaves {
 		odd := false
@@ -611,7 +622,7 @@ func (r *Reading) polarity(m *match) Status {
 // eats reports whether the pattern itself asked for the negation of scope s.
 func (r *Reading) eats(m *match, s *scope) bool {
 	for _, c := range s.cue() {
-		if slices.Contains(r.leavesOf(m), c) || slices.Contains(r.eatenBy(m), c) {
+		if r.holds(m.leaves, c) || r.holds(m.eaten, c) {
 			return true
 		}
 	}

@@ -49,12 +49,12 @@ func (p *Program) covers(a, b node) bool {
 	if p.format(a) == p.format(b) {
 		return true
 	}
-	conj, ok := b.(and)
+	conj, ok := b.(*and)
 	if !ok || len(conj.absent) > 0 {
 		return false
 	}
 	operands := []node{a}
-	if short, ok := a.(and); ok {
+	if short, ok := a.(*and); ok {
 		if len(short.absent) > 0 || short.steps < conj.steps {
 			return false
 		}

@@ -10,6 +10,7 @@ import (
 type before struct {
 	first, then node
 	steps       int
+	memo        int // place in Reading.memo
 }
 
 const beforeSteps = 24
@@ -20,9 +21,16 @@ var (
 	priority   = canon.WordSet("first priority wins win winner precedence immediately")
 )
 
-func (n before) possible(r *Reading) bool { return n.first.possible(r) && n.then.possible(r) }
+func (n *before) possible(r *Reading) bool { return n.first.possible(r) && n.then.possible(r) }
 
-func (n before) eval(r *Reading) []match {
+func (n *before) eval(r *Reading) []match {
+	if ms, ok := r.recall(n.memo); ok {
+		return ms
+	}
+	return r.remember(n.memo, n.find(r))
+}
+
+func (n *before) find(r *Reading) []match {
 	if !n.possible(r) {
 		return nil
 	}
@@ -42,7 +50,7 @@ func (n before) eval(r *Reading) []match {
 					m.flags |= reversed
 				}
 				if cue >= 0 {
-					m.leaves = r.store(r.leavesOf(&m), []int32{cue})
+					m.leaves, m.named = r.pair(m.leaves, tokens(cue)), m.named+1
 					m.first, m.last = min(m.first, cue), max(m.last, cue)
 				}
 				f.add(m)
@@ -111,17 +119,17 @@ type order struct {
 	cyclic bool // any item can come first
 }
 
-func (n order) possible(r *Reading) bool { return or(n.items).possible(r) }
+func (n *order) possible(r *Reading) bool { return or(n.items).possible(r) }
 
 // eval returns the longest run of items in order as one match.
-func (n order) eval(r *Reading) []match {
-	if res := n.assess(r); res.status == Affirmed && res.level == Full {
+func (n *order) eval(r *Reading) []match {
+	if res := n.assess(r, false, nil); res.status == Affirmed && res.level == Full {
 		return res.best
 	}
 	return nil
 }
 
-func (n order) assess(r *Reading) assessed {
+func (n *order) assess(r *Reading, _ bool, said *[]match) assessed {
 	type mention struct {
 		item int
 		m    match
@@ -184,6 +192,9 @@ func (n order) assess(r *Reading) assessed {
 	default:
 		return assessed{}
 	}
+	if said != nil {
+		*said = append(*said, all)
+	}
 	return res
 }
 
@@ -196,20 +207,20 @@ type atLeast struct {
 	items []node
 }
 
-func (n atLeast) possible(r *Reading) bool { return or(n.items).possible(r) }
+func (n *atLeast) possible(r *Reading) bool { return or(n.items).possible(r) }
 
-func (n atLeast) eval(r *Reading) []match {
-	if res := n.assess(r); res.status == Affirmed && res.level == Full {
+func (n *atLeast) eval(r *Reading) []match {
+	if res := n.assess(r, false, nil); res.status == Affirmed && res.level == Full {
 		return res.best
 	}
 	return nil
 }
 
-func (n atLeast) assess(r *Reading) assessed {
+func (n *atLeast) assess(r *Reading, _ bool, said *[]match) assessed {
 	var res assessed
 	hits := 0
 	for _, item := range n.items {
-		if got := r.assessAs(item, true); got.status == Affirmed && got.level == Full {
+		if got := r.assessAs(item, true, said); got.status == Affirmed && got.level == Full {
 			hits++
 			if len(res.best) < 3 {
 				res.best = append(res.best, got.best[0])

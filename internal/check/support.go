@@ -1,101 +1,66 @@
 package check
 
-import "slices"
-
 // Support returns the places that make the case for the i-th point, one for each part that was found: the tightest ones,
 // those with most of the pattern's words in the least text. all are the places of every match that speaks for it.
 func (r *Reading) Support(i int) (best []Evidence, all []Span) {
-	c := &r.program.points[i]
-	for _, p := range c.parts {
-		best, all = r.support(p.node, p.name, best, all)
-	}
-	if len(best) == 0 && c.partial != nil {
-		best, all = r.support(c.partial, "", best, all)
-	}
-	return best, all
+	f := r.point(i)
+	return f.tightest, f.said
 }
 
 // Against returns the tightest places that contradict the i-th point.
 func (r *Reading) Against(i int) []Evidence {
-	c := &r.program.points[i]
-	var out []Evidence
-	if c.contradicted != nil {
-		out, _ = r.support(c.contradicted, "", nil, nil)
+	if n := r.program.points[i].contradicted; n != nil {
+		if res := r.weigh(n); res.status == Affirmed {
+			return r.tightest("", n, res)
+		}
 	}
-	if len(out) == 0 {
-		out = r.Point(i).Against
-	}
-	return out
+	return r.Point(i).Against
 }
 
 // MisconceptionEvidence returns the tightest place where the i-th misconception is asserted.
 func (r *Reading) MisconceptionEvidence(i int) []Evidence {
-	out, _ := r.support(r.program.misconceptions[i], "", nil, nil)
-	return out
+	n := r.program.misconceptions[i]
+	res := r.weigh(n)
+	if res.status != Affirmed {
+		return nil
+	}
+	return r.tightest("", n, res)
 }
 
-func (r *Reading) support(n node, part string, best []Evidence, all []Span) ([]Evidence, []Span) {
-	res := r.assess(n)
-	if res.status != Affirmed {
-		return best, all
+// weigh is assess; what speaks for the expression stands in r.said afterwards.
+func (r *Reading) weigh(n node) assessed {
+	r.said = r.said[:0]
+	return r.assessAs(n, false, &r.said)
+}
+
+// credit notes the places that speak for a part that was just weighed and is affirmed.
+func (f *pointFinding) credit(r *Reading, p *part, res assessed) {
+	f.tightest = append(f.tightest, r.tightest(p.name, p.node, res)...)
+	for _, m := range r.said {
+		f.said = append(f.said, Span{int(m.first), int(m.last) + 1})
 	}
-	ms := r.affirmed(n, false, r.affirms[:0])
-	r.affirms = ms
-	if len(ms) == 0 { // a denial turned round twice, or an enumeration
-		ms = res.best
-	}
-	all = slices.Grow(all, len(ms))
-	for _, m := range ms {
-		all = append(all, Span{int(m.first), int(m.last) + 1})
+}
+
+// tightest is the evidence for an expression that was just weighed and is affirmed. An enumeration stands as a whole.
+func (r *Reading) tightest(part string, n node, res assessed) []Evidence {
+	if len(r.said) == 0 { // a denial turned round twice, or an enumeration
+		r.said = append(r.said, res.best...)
 	}
 	switch n.(type) {
-	case order, atLeast:
-		best = append(best, evidence(part, res.best)...)
-		return best, all
+	case *order, *atLeast:
+		return evidence(part, res.best)
 	}
-	top := ms[0]
-	for _, m := range ms[1:] {
-		if r.tightness(&m) > r.tightness(&top) {
+	top := &r.said[0]
+	for i := range r.said {
+		if m := &r.said[i]; r.tightness(m) > r.tightness(top) {
 			top = m
 		}
 	}
-	return append(best, evidence(part, []match{top})...), all
-}
-
-// affirmed collects the affirmed matches of all alternatives.
-func (r *Reading) affirmed(n node, firm bool, out []match) []match {
-	switch n := n.(type) {
-	case or:
-		for _, alt := range n {
-			out = r.affirmed(alt, firm, out)
-		}
-		return out
-	case anyOf:
-		for _, alt := range n {
-			out = r.affirmed(alt, firm, out)
-		}
-		return out
-	case atLeast:
-		for _, item := range n.items {
-			out = r.affirmed(item, true, out)
-		}
-		return out
-	case order:
-		return append(out, n.assess(r).best...)
-	}
-	for _, m := range n.eval(r) {
-		if firm {
-			m.flags |= firmlyListed
-		}
-		if s := r.polarity(&m); s == Affirmed && m.flags&reversed == 0 || s == Denied && m.flags&reversed != 0 {
-			out = append(out, m)
-		}
-	}
-	return out
+	return evidence(part, []match{*top})
 }
 
 // tightness grows with the words that a pattern named and falls with the text between them.
 func (r *Reading) tightness(m *match) int {
 	spread := r.Text.Tokens[m.last].Pos - r.Text.Tokens[m.first].Pos
-	return 6*len(r.leavesOf(m)) - spread
+	return 6*int(m.named) - spread
 }
