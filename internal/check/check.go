@@ -72,7 +72,9 @@ type Program struct {
 	points         []pointCheck
 	misconceptions []node
 	habits         []habitCheck
-	memos          int // nodes whose matches a reading remembers
+	memos          int       // nodes whose matches a reading remembers
+	groups         [][]int32 // by word: the groups of words that it is in
+	terms          int       // words and groups
 	readings       sync.Pool
 }
 
@@ -108,7 +110,7 @@ type Reading struct {
 	denials  bool     // a scope negates or excludes
 	cover    []run    // per token: the scopes that cover it, a stretch of covering
 	covering []uint16 // indices into scopes
-	slot     []int32  // by word ID: one more than its place in present, or 0
+	slot     []int32  // by term: one more than its place in present, or 0
 	present  []present
 	numbers  []int32
 	indexed  []int32     // tokens by word
@@ -140,7 +142,7 @@ type place struct {
 	covered  int32 // tokens before it that stand in a scope
 }
 
-// present is a word of the checks that the text holds.
+// present is a term, a word of the checks or a group of them, that the text holds.
 type present struct {
 	id      int32
 	count   int32
@@ -152,11 +154,10 @@ type present struct {
 func (p *Program) Read(text *canon.Text) *Reading {
 	r, ok := p.readings.Get().(*Reading)
 	if !ok {
-		r = &Reading{program: p, sets: make([]setResult, len(p.sets)), findings: make([]pointFinding, len(p.points)), slot: make([]int32, p.lexicon.Size()), memo: make([]int32, p.memos)}
+		r = &Reading{program: p, sets: make([]setResult, len(p.sets)), findings: make([]pointFinding, len(p.points)), slot: make([]int32, p.terms), memo: make([]int32, p.memos)}
 	}
 	r.Text = text
 	r.places = slices.Grow(r.places[:0], len(text.Tokens)+1)
-	named := 0
 	var at place
 	for i := range text.Tokens {
 		t := &text.Tokens[i]
@@ -169,35 +170,51 @@ func (p *Program) Read(text *canon.Text) *Reading {
 			at.content++
 		}
 		for _, id := range t.IDs {
-			if r.slot[id] == 0 {
-				r.present = append(r.present, present{id: id})
-				r.slot[id] = int32(len(r.present))
+			r.count(id)
+			for _, group := range p.groups[id] {
+				r.count(group)
 			}
-			r.present[r.slot[id]-1].count++
-			named++
 		}
 		if t.IsNum {
 			r.numbers = append(r.numbers, int32(i))
 		}
 	}
 	r.places = append(r.places, at)
-	r.index(named)
+	r.index()
 	r.findScopes()
 	return r
 }
 
-// index lists the tokens of every word that is present; named is how many there are in all.
-func (r *Reading) index(named int) {
-	backing := slices.Grow(r.indexed[:0], named)[:named]
+func (r *Reading) count(term int32) {
+	if r.slot[term] == 0 {
+		r.present = append(r.present, present{id: term})
+		r.slot[term] = int32(len(r.present))
+	}
+	r.present[r.slot[term]-1].count++
+}
+
+// index lists the tokens of every term that is present.
+func (r *Reading) index() {
+	total := int32(0)
+	for k := range r.present {
+		total += r.present[k].count
+	}
+	backing := slices.Grow(r.indexed[:0], int(total))[:total]
 	r.indexed = backing
 	for k := range r.present {
 		w := &r.present[k]
 		w.tokens, backing = backing[:0:w.count], backing[w.count:]
 	}
+	list := func(term, token int32) {
+		w := &r.present[r.slot[term]-1]
+		w.tokens = append(w.tokens, token)
+	}
 	for i := range r.Text.Tokens {
 		for _, id := range r.Text.Tokens[i].IDs {
-			w := &r.present[r.slot[id]-1]
-			w.tokens = append(w.tokens, int32(i))
+			list(id, int32(i))
+			for _, group := range r.program.groups[id] {
+				list(group, int32(i))
+			}
 		}
 	}
 }
@@ -353,8 +370,8 @@ func (r *Reading) assessAs(n node, firm bool, said *[]match) assessed {
 	switch n := n.(type) {
 	case composite:
 		return n.assess(r, firm, said)
-	case or:
-		return r.assessAny(n, firm, said)
+	case *or:
+		return r.assessAny(n.alts, firm, said)
 	}
 	res := assessed{level: Full}
 	for _, m := range n.eval(r) {

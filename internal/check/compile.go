@@ -27,7 +27,7 @@ func Compile(q *rubric.Question) (*Program, error) {
 	for _, s := range append(slices.Clone(q.Sets), q.Bank.Sets...) { // a question's own set hides the bank's
 		if _, ok := c.sets[s.Name]; !ok {
 			c.sets[s.Name] = len(c.program.sets)
-			c.program.sets = append(c.program.sets, or{})
+			c.program.sets = append(c.program.sets, &or{})
 			c.program.setNames = append(c.program.setNames, s.Name)
 			c.pending = append(c.pending, s)
 		}
@@ -50,6 +50,7 @@ func Compile(q *rubric.Question) (*Program, error) {
 		h := &q.Bank.Habits[i]
 		c.program.habits = append(c.program.habits, habitCheck{c.expr(h.Present), c.expr(h.Cleared)})
 	}
+	c.numberGroups()
 	if err := c.list.Err(); err != nil {
 		return nil, err
 	}
@@ -61,6 +62,7 @@ type compiler struct {
 	file    string
 	sets    map[string]int
 	uses    map[string][]string // set -> sets it refers to
+	groups  []*words
 	pending []rubric.Set
 	inSet   string
 	list    diag.List
@@ -218,7 +220,7 @@ func (c *compiler) expr(n rubric.Expr) node {
 	case yaml.MappingNode:
 	default:
 		c.errorf(n, 0, "expression", "expected an expression: text, a list of alternatives or one of %s", strings.Join(nodeKinds, ", "))
-		return or{}
+		return &or{}
 	}
 	m := mapping(n)
 	kind := ""
@@ -241,7 +243,7 @@ func (c *compiler) expr(n rubric.Expr) node {
 		c.keys(n, "at_least", "of")
 		if m["of"] == nil {
 			c.errorf(n, 0, "missing-key", "at_least needs a list beside it: of")
-			return or{}
+			return &or{}
 		}
 		items := c.exprList(m["of"])
 		return &atLeast{c.count(n, "at_least", 1, len(items)), items}
@@ -265,7 +267,7 @@ func (c *compiler) expr(n rubric.Expr) node {
 		b := mapping(arg)
 		if b["first"] == nil || b["then"] == nil {
 			c.errorf(arg, 0, "missing-key", "before needs the keys first and then")
-			return or{}
+			return &or{}
 		}
 		c.keys(arg, "first", "then")
 		return &before{c.expr(b["first"]), c.expr(b["then"]), c.count(n, "within", beforeSteps, 200), c.memo()}
@@ -280,16 +282,16 @@ func (c *compiler) expr(n rubric.Expr) node {
 		return &question{c.expr(arg)}
 	case "without":
 		c.errorf(n, 0, "expression", "write \"A &! B\", or near with unless")
-		return or{}
+		return &or{}
 	}
 	c.errorf(n, 0, "expression", "expected one of the keys %s", strings.Join(nodeKinds, ", "))
-	return or{}
+	return &or{}
 }
 
 func (c *compiler) exprList(n *yaml.Node) []node {
 	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
 		c.errorf(n, 0, "type", "expected a list of expressions")
-		return []node{or{}}
+		return []node{&or{}}
 	}
 	out := make([]node, len(n.Content))
 	for i, item := range n.Content {
@@ -301,10 +303,49 @@ func (c *compiler) exprList(n *yaml.Node) []node {
 func (c *compiler) any(alts []node) node {
 	for _, a := range alts {
 		if _, ok := a.(composite); ok {
-			return anyOf(alts)
+			return &anyOf{*c.or(alts)}
 		}
 	}
-	return or(alts)
+	return c.or(alts)
+}
+
+// or compiles alternatives. Those that are plain words and stand side by side are looked for together.
+func (c *compiler) or(alts []node) *or {
+	n := &or{alts: alts}
+	for i := 0; i < len(alts); {
+		k := i
+		var members []*word
+		for ; k < len(alts); k++ {
+			w, ok := alts[k].(*word)
+			if !ok {
+				break
+			}
+			members = append(members, w)
+		}
+		if len(members) < 2 {
+			n.joined = append(n.joined, alts[i])
+			i++
+			continue
+		}
+		w := &words{members: members}
+		c.groups = append(c.groups, w)
+		n.joined = append(n.joined, w)
+		i = k
+	}
+	return n
+}
+
+// numberGroups gives every group of words an id behind those of the words.
+func (c *compiler) numberGroups() {
+	size := c.program.lexicon.Size()
+	c.program.groups = make([][]int32, size)
+	c.program.terms = size + len(c.groups)
+	for k, g := range c.groups {
+		g.id = int32(size + k)
+		for _, w := range g.members {
+			c.program.groups[w.id] = append(c.program.groups[w.id], g.id)
+		}
+	}
 }
 
 func (c *compiler) number(n *yaml.Node) node {
@@ -312,7 +353,7 @@ func (c *compiler) number(n *yaml.Node) node {
 		terms := c.program.lexicon.Add(n.Value, false)
 		if len(terms) != 1 || !terms[0].IsNum {
 			c.errorf(n, 0, "number", "expected a figure with an optional unit, such as 4 or 16 KB, not %q", n.Value)
-			return or{}
+			return &or{}
 		}
 		return exactly(terms[0].Num)
 	}
@@ -358,20 +399,16 @@ func (c *compiler) cycles() {
 		if visit(s.Name, nil) {
 			c.file = s.File
 			c.errorf(s.Expr, 0, "set-cycle", "set $%s refers to itself; take it out", s.Name)
-			c.program.sets[i] = or{}
+			c.program.sets[i] = &or{}
 		}
 	}
 }
 
 // anyOf is alternatives of which some are weighed over the whole answer.
-type anyOf []node
+type anyOf struct{ or }
 
-func (n anyOf) possible(r *Reading) bool { return or(n).possible(r) }
-
-func (n anyOf) eval(r *Reading) []match { return or(n).eval(r) }
-
-func (n anyOf) assess(r *Reading, firm bool, said *[]match) assessed {
-	return r.assessAny(n, firm, said)
+func (n *anyOf) assess(r *Reading, firm bool, said *[]match) assessed {
+	return r.assessAny(n.alts, firm, said)
 }
 
 // parser reads the one-line form:
@@ -396,14 +433,14 @@ func (p *parser) parse() node {
 	p.space()
 	if p.pos == len(p.text) {
 		p.errorf(p.at, 0, "expression", "the expression is empty; write a phrase or remove the key")
-		return or{}
+		return &or{}
 	}
 	n := p.alternatives()
 	if p.err == nil && p.pos < len(p.text) {
 		p.fail("unexpected %q; close or remove it", p.text[p.pos:p.pos+1])
 	}
 	if p.err != nil {
-		return or{}
+		return &or{}
 	}
 	return n
 }
@@ -432,10 +469,10 @@ func (p *parser) peek() byte {
 func (p *parser) alternatives() node {
 	if p.depth++; p.depth > 40 {
 		p.fail("brackets are nested too deeply; use a set")
-		return or{}
+		return &or{}
 	}
 	defer func() { p.depth-- }()
-	alts := or{p.near()}
+	alts := []node{p.near()}
 	for p.err == nil && p.peek() == '|' {
 		p.pos++
 		alts = append(alts, p.near())
@@ -443,7 +480,7 @@ func (p *parser) alternatives() node {
 	if len(alts) == 1 {
 		return alts[0]
 	}
-	return alts
+	return p.or(alts)
 }
 
 func (p *parser) near() node {
@@ -516,10 +553,10 @@ func (p *parser) ordered() node {
 	}
 	switch {
 	case p.err != nil:
-		return or{}
+		return &or{}
 	case len(s.nodes) == 0 || len(optional) == len(s.nodes):
 		p.fail("a phrase is missing here")
-		return or{}
+		return &or{}
 	case len(optional) > 0:
 		return p.expand(s, optional)
 	case len(s.nodes) == 1:
@@ -534,7 +571,7 @@ func (c *compiler) expand(s *seq, optional []int) node {
 	if len(optional) > 4 {
 		optional = optional[:4]
 	}
-	var alts or
+	var alts []node
 	for mask := range 1 << len(optional) {
 		v := &seq{}
 		for i := range s.nodes {
@@ -550,7 +587,7 @@ func (c *compiler) expand(s *seq, optional []int) node {
 		v.memo = c.memo()
 		alts = append(alts, v)
 	}
-	return alts
+	return c.or(alts)
 }
 
 // item is one node of a phrase; glued to the one before when both were written as one identifier.
@@ -623,7 +660,7 @@ func (p *parser) item() (items []item, optional bool) {
 			case t.ID == canon.NoID:
 				items = append(items, item{exactly(t.Num), t.Glued})
 			case t.IsNum && t.Word == "one":
-				items = append(items, item{or{exactly(t.Num), &word{t.ID}}, t.Glued})
+				items = append(items, item{p.or([]node{exactly(t.Num), &word{t.ID}}), t.Glued})
 			default:
 				items = append(items, item{&word{t.ID}, t.Glued})
 			}

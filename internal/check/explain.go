@@ -84,7 +84,7 @@ func (r *Reading) trace(n node, depth int) Trace {
 			continue
 		}
 		ct := r.trace(child, depth+1)
-		if _, alternatives := n.(or); alternatives && len(ct.Matches) == 0 && !closeCall(r, child) {
+		if _, alternatives := n.(*or); alternatives && len(ct.Matches) == 0 && !closeCall(r, child) {
 			continue // the alternatives that did not come near are noise
 		}
 		t.Parts = append(t.Parts, ct)
@@ -106,10 +106,10 @@ func closeCall(r *Reading, n node) bool {
 
 func children(n node) []node {
 	switch n := n.(type) {
-	case or:
-		return n
-	case anyOf:
-		return n
+	case *or:
+		return n.alts
+	case *anyOf:
+		return n.alts
 	case *seq:
 		return n.nodes
 	case *and:
@@ -194,7 +194,7 @@ func (p *Program) format(n node) string {
 		parts := make([]string, len(ns))
 		for i, k := range ns {
 			parts[i] = p.format(k)
-			if _, alt := k.(or); alt {
+			if _, alt := k.(*or); alt {
 				parts[i] = "(" + parts[i] + ")"
 			}
 		}
@@ -207,10 +207,10 @@ func (p *Program) format(n node) string {
 		return formatNumber(n)
 	case *set:
 		return "$" + p.setNames[n.index]
-	case or:
-		return list(n, " | ")
-	case anyOf:
-		return list(n, " | ")
+	case *or:
+		return list(n.alts, " | ")
+	case *anyOf:
+		return list(n.alts, " | ")
 	case *seq:
 		return list(n.nodes, " ")
 	case *and:

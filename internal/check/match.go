@@ -233,26 +233,35 @@ func (n *set) eval(r *Reading) []match {
 	return s.matches
 }
 
-type or []node
+// words is a group of words of which any will do, under an id of its own.
+type words struct {
+	word
+	members []*word
+}
 
-func (n or) possible(r *Reading) bool {
-	for _, alt := range n {
-		if alt.possible(r) {
+// or is alternatives.
+type or struct {
+	alts   []node // as written
+	joined []node // the same with words that stand side by side as groups: what eval looks for
+}
+
+func (n *or) possible(r *Reading) bool { return anyPossible(r, n.joined) }
+
+// anyPossible reports quickly whether one of the nodes can find anything at all.
+func anyPossible(r *Reading, nodes []node) bool {
+	for _, n := range nodes {
+		if n.possible(r) {
 			return true
 		}
 	}
 	return false
 }
 
-func (n or) eval(r *Reading) []match {
-	base, total := len(r.lists), 0
-	for _, alt := range n {
-		if ms := alt.eval(r); len(ms) > 0 {
-			r.lists = append(r.lists, ms)
-			if total += len(ms); total >= maxMatches {
-				break
-			}
-		}
+func (n *or) eval(r *Reading) []match {
+	base := len(r.lists)
+	if total := r.evalAll(n.joined); total > maxMatches { // then it is their order as written that says which ones are kept
+		r.lists = r.lists[:base]
+		r.evalAll(n.alts)
 	}
 	lists := r.lists[base:]
 	r.lists = r.lists[:base]
@@ -267,6 +276,30 @@ func (n or) eval(r *Reading) []match {
 		f = append(f, ms[:min(len(ms), maxMatches-len(f))]...)
 	}
 	return f.keep(r)
+}
+
+// evalAll puts the matches of the nodes on the stack, until there are more than enough, and counts them.
+func (r *Reading) evalAll(nodes []node) (total int) {
+	for _, n := range nodes {
+		if g, ok := n.(*words); ok && r.occurrences(g.id) > maxMatches {
+			return maxMatches + 1
+		}
+		if ms := n.eval(r); len(ms) > 0 {
+			r.lists = append(r.lists, ms)
+			if total += len(ms); total >= maxMatches {
+				break
+			}
+		}
+	}
+	return total
+}
+
+// occurrences is how often a term occurs.
+func (r *Reading) occurrences(term int32) int {
+	if k := r.slot[term]; k > 0 {
+		return int(r.present[k-1].count)
+	}
+	return 0
 }
 
 // seq is words one after the other.

@@ -28,9 +28,9 @@ func (p *Program) redundant(n node, line, column int, out []Dead) []Dead {
 	if n == nil {
 		return out
 	}
-	if alts, ok := n.(or); ok {
-		for i, a := range alts {
-			for j, b := range alts {
+	if n, ok := n.(*or); ok {
+		for i, a := range n.alts {
+			for j, b := range n.alts {
 				if i != j && p.covers(a, b) && !(j < i && p.covers(b, a)) {
 					out = append(out, Dead{line, column, p.describe(b), p.describe(a)})
 					break

@@ -119,7 +119,7 @@ type order struct {
 	cyclic bool // any item can come first
 }
 
-func (n *order) possible(r *Reading) bool { return or(n.items).possible(r) }
+func (n *order) possible(r *Reading) bool { return anyPossible(r, n.items) }
 
 // eval returns the longest run of items in order as one match.
 func (n *order) eval(r *Reading) []match {
@@ -207,7 +207,7 @@ type atLeast struct {
 	items []node
 }
 
-func (n *atLeast) possible(r *Reading) bool { return or(n.items).possible(r) }
+func (n *atLeast) possible(r *Reading) bool { return anyPossible(r, n.items) }
 
 func (n *atLeast) eval(r *Reading) []match {
 	if res := n.assess(r, false, nil); res.status == Affirmed && res.level == Full {
