@@ -60,6 +60,7 @@ type Token struct {
 	Break      Break  // what stands before the token
 	Free       bool   // articles and light adverbs: a phrase skips them
 	Func       bool   // function word, for telling language from lists
+	Foreign    uint8  // a bit for each of the other languages that have the word
 	Comma      bool   // a comma stood before it
 	Arrow      bool   // an arrow or a greater-than sign stood before it
 	Quoted     bool   // inside double quotes

@@ -184,7 +184,7 @@ func (l *Lexicon) Size() int { return len(l.stems) + len(l.prefixes) }
 // token writes a word of the text as others see it.
 func (r *raw) token() Token {
 	t := Token{Start: int(r.start), End: int(r.end), Word: r.text, Stem: r.text, Num: r.num, IsNum: r.isNum, Alias: r.alias, Break: r.brk,
-		Comma: r.comma, Arrow: r.arrow, Quoted: r.quoted, Free: r.is(isFree), Func: r.is(isFunction | isFiller)}
+		Comma: r.comma, Arrow: r.arrow, Quoted: r.quoted, Free: r.is(isFree), Func: r.is(isFunction | isFiller), Foreign: r.foreign}
 	if !r.isNum || r.text == "one" {
 		t.Stem, t.IDs = r.stem, r.ids
 	}

@@ -9,8 +9,9 @@ import (
 // wordInfo is everything that a lexicon knows of a folded word, looked up once. The second half depends on the patterns
 // and the aliases; it is complete once the lexicon is sealed.
 type wordInfo struct {
-	text  string
-	flags wordFlags
+	text    string
+	flags   wordFlags
+	foreign uint8 // a bit for each of the other languages that have it
 
 	first, second string  // of a contraction, or the word without quotes in first
 	small         float64 // of a number word
@@ -45,7 +46,7 @@ const (
 func (w *wordInfo) is(f wordFlags) bool { return w.flags&f != 0 }
 
 func newWordInfo(text string) *wordInfo {
-	w := &wordInfo{text: text}
+	w := &wordInfo{text: text, foreign: foreignWords[text]}
 	for _, x := range [...]struct {
 		words map[string]bool
 		flag  wordFlags

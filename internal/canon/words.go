@@ -49,6 +49,29 @@ var (
 	}
 )
 
+// Languages is the number of other languages whose frequent words are known.
+const Languages = 7
+
+// foreignWords are frequent words of other languages that are no English words, each with a bit for every language that
+// has it.
+var foreignWords = func() map[string]uint8 {
+	m := map[string]uint8{}
+	for lang, words := range [Languages]string{
+		"der das und ist nicht ein eine einen mit für auf wird werden auch sich dass wenn oder aber wie bei nach aus durch über kann sind dann noch nur zu des im von ich mehr weiß", // de
+		"le les des est une pour dans que qui pas sur avec ce cette sont par il elle nous vous mais aux du et ne être fait",                                                          // fr
+		"el los las una es por con para del que lo como más pero sus está son cuando muy también hay y",                                                                              // es
+		"il gli che di è una per con non sono della del dei anche più viene nel alla questo ogni",                                                                                    // it
+		"os uma não com para que dos das são mais quando também pelo está isso em ele",                                                                                               // pt
+		"het een niet dat wordt zijn voor met ook maar deze naar bij worden",                                                                                                         // nl
+		"nie jest się na że jak przez dla który są ale czy tylko",                                                                                                                    // pl
+	} {
+		for w := range strings.FieldsSeq(words) {
+			m[w] |= 1 << lang
+		}
+	}
+	return m
+}()
+
 // FunctionWord reports whether a folded word is a function word.
 func FunctionWord(word string) bool { return funcWords[word] }
 

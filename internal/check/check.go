@@ -72,9 +72,7 @@ type Program struct {
 	points         []pointCheck
 	misconceptions []node
 	habits         []habitCheck
-	memos          int       // nodes whose matches a reading remembers
-	groups         [][]int32 // by word: the groups of words that it is in
-	terms          int       // words and groups
+	memos          int // nodes whose matches a reading remembers
 	readings       sync.Pool
 }
 
@@ -110,10 +108,12 @@ type Reading struct {
 	denials  bool     // a scope negates or excludes
 	cover    []run    // per token: the scopes that cover it, a stretch of covering
 	covering []uint16 // indices into scopes
-	slot     []int32  // by term: one more than its place in present, or 0
+	slot     []int32  // by word ID: one more than its place in present, or 0
 	present  []present
 	numbers  []int32
 	indexed  []int32     // tokens by word
+	marked   []uint64    // a bit for each token, and
+	marks    []uint8     // how many words ask for it: what words.find works in, all zero in between
 	pairs    [][2]tokens // lists of tokens that matches name
 	leaves   []int32     // what leavesOf returns
 	slab     []match     // the matches themselves
@@ -142,7 +142,7 @@ type place struct {
 	covered  int32 // tokens before it that stand in a scope
 }
 
-// present is a term, a word of the checks or a group of them, that the text holds.
+// present is a word of the checks that the text holds.
 type present struct {
 	id      int32
 	count   int32
@@ -154,10 +154,11 @@ type present struct {
 func (p *Program) Read(text *canon.Text) *Reading {
 	r, ok := p.readings.Get().(*Reading)
 	if !ok {
-		r = &Reading{program: p, sets: make([]setResult, len(p.sets)), findings: make([]pointFinding, len(p.points)), slot: make([]int32, p.terms), memo: make([]int32, p.memos)}
+		r = &Reading{program: p, sets: make([]setResult, len(p.sets)), findings: make([]pointFinding, len(p.points)), slot: make([]int32, p.lexicon.Size()), memo: make([]int32, p.memos)}
 	}
 	r.Text = text
 	r.places = slices.Grow(r.places[:0], len(text.Tokens)+1)
+	named := 0
 	var at place
 	for i := range text.Tokens {
 		t := &text.Tokens[i]
@@ -170,51 +171,39 @@ func (p *Program) Read(text *canon.Text) *Reading {
 			at.content++
 		}
 		for _, id := range t.IDs {
-			r.count(id)
-			for _, group := range p.groups[id] {
-				r.count(group)
+			k := r.slot[id]
+			if k == 0 {
+				r.present = append(r.present, present{id: id})
+				k = int32(len(r.present))
+				r.slot[id] = k
 			}
+			r.present[k-1].count++
+			named++
 		}
 		if t.IsNum {
 			r.numbers = append(r.numbers, int32(i))
 		}
 	}
 	r.places = append(r.places, at)
-	r.index()
+	r.index(named)
+	r.marked = slices.Grow(r.marked[:0], len(text.Tokens)/64+1)[:len(text.Tokens)/64+1]
+	r.marks = slices.Grow(r.marks[:0], len(text.Tokens))[:len(text.Tokens)]
 	r.findScopes()
 	return r
 }
 
-func (r *Reading) count(term int32) {
-	if r.slot[term] == 0 {
-		r.present = append(r.present, present{id: term})
-		r.slot[term] = int32(len(r.present))
-	}
-	r.present[r.slot[term]-1].count++
-}
-
-// index lists the tokens of every term that is present.
-func (r *Reading) index() {
-	total := int32(0)
-	for k := range r.present {
-		total += r.present[k].count
-	}
-	backing := slices.Grow(r.indexed[:0], int(total))[:total]
+// index lists the tokens of every word that is present; named is how many there are in all.
+func (r *Reading) index(named int) {
+	backing := slices.Grow(r.indexed[:0], named)[:named]
 	r.indexed = backing
 	for k := range r.present {
 		w := &r.present[k]
 		w.tokens, backing = backing[:0:w.count], backing[w.count:]
 	}
-	list := func(term, token int32) {
-		w := &r.present[r.slot[term]-1]
-		w.tokens = append(w.tokens, token)
-	}
 	for i := range r.Text.Tokens {
 		for _, id := range r.Text.Tokens[i].IDs {
-			list(id, int32(i))
-			for _, group := range r.program.groups[id] {
-				list(group, int32(i))
-			}
+			w := &r.present[r.slot[id]-1]
+			w.tokens = append(w.tokens, int32(i))
 		}
 	}
 }

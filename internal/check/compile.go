@@ -50,7 +50,6 @@ func Compile(q *rubric.Question) (*Program, error) {
 		h := &q.Bank.Habits[i]
 		c.program.habits = append(c.program.habits, habitCheck{c.expr(h.Present), c.expr(h.Cleared)})
 	}
-	c.numberGroups()
 	if err := c.list.Err(); err != nil {
 		return nil, err
 	}
@@ -62,7 +61,6 @@ type compiler struct {
 	file    string
 	sets    map[string]int
 	uses    map[string][]string // set -> sets it refers to
-	groups  []*words
 	pending []rubric.Set
 	inSet   string
 	list    diag.List
@@ -314,38 +312,23 @@ func (c *compiler) or(alts []node) *or {
 	n := &or{alts: alts}
 	for i := 0; i < len(alts); {
 		k := i
-		var members []*word
+		var group words
 		for ; k < len(alts); k++ {
 			w, ok := alts[k].(*word)
 			if !ok {
 				break
 			}
-			members = append(members, w)
+			group = append(group, w.id)
 		}
-		if len(members) < 2 {
+		if len(group) < 2 {
 			n.joined = append(n.joined, alts[i])
 			i++
 			continue
 		}
-		w := &words{members: members}
-		c.groups = append(c.groups, w)
-		n.joined = append(n.joined, w)
+		n.joined = append(n.joined, group)
 		i = k
 	}
 	return n
-}
-
-// numberGroups gives every group of words an id behind those of the words.
-func (c *compiler) numberGroups() {
-	size := c.program.lexicon.Size()
-	c.program.groups = make([][]int32, size)
-	c.program.terms = size + len(c.groups)
-	for k, g := range c.groups {
-		g.id = int32(size + k)
-		for _, w := range g.members {
-			c.program.groups[w.id] = append(c.program.groups[w.id], g.id)
-		}
-	}
 }
 
 func (c *compiler) number(n *yaml.Node) node {

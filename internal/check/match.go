@@ -1,6 +1,7 @@
 package check
 
 import (
+	"math/bits"
 	"slices"
 
 	"github.com/vivagrader/grader/internal/canon"
@@ -129,8 +130,13 @@ func (f found) keep(r *Reading) []match {
 			f.insert(i)
 		}
 	}
+	return f.keepSorted(r)
+}
+
+// keepSorted leaves what was found in order in the slab.
+func (f found) keepSorted(r *Reading) []match {
 	r.slab = r.slab[:len(r.slab)+len(f)]
-	return slices.Clip(f)
+	return f[:len(f):len(f)]
 }
 
 // insert moves f[i] to its place among those before it, which are sorted.
@@ -168,7 +174,7 @@ func (n *word) eval(r *Reading) []match {
 		for _, t := range w.tokens {
 			f.add(at(t))
 		}
-		w.matches = f.keep(r)
+		w.matches = f.keepSorted(r)
 	}
 	return w.matches
 }
@@ -197,7 +203,7 @@ func (n *number) eval(r *Reading) []match {
 			f.add(at(t))
 		}
 	}
-	return f.keep(r)
+	return f.keepSorted(r)
 }
 
 type set struct{ index int }
@@ -233,10 +239,51 @@ func (n *set) eval(r *Reading) []match {
 	return s.matches
 }
 
-// words is a group of words of which any will do, under an id of its own.
-type words struct {
-	word
-	members []*word
+// words is a group of words, by ID, of which any will do.
+type words []int32
+
+func (n words) possible(r *Reading) bool {
+	for _, id := range n {
+		if r.slot[id] > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (n words) eval(r *Reading) []match {
+	ms, _ := n.find(r)
+	return ms
+}
+
+// find returns the matches in the order of the text; ok is false when there are too many. It marks the tokens and
+// collects what is marked, which sorts them on the way.
+func (n words) find(r *Reading) (ms []match, ok bool) {
+	marked, marks, total := r.marked, r.marks, 0
+	for _, id := range n {
+		if k := r.slot[id]; k > 0 {
+			for _, t := range r.present[k-1].tokens {
+				marked[uint32(t)/64] |= 1 << (uint32(t) % 64)
+				marks[t]++
+			}
+			total += int(r.present[k-1].count)
+		}
+	}
+	if total == 0 {
+		return nil, true
+	}
+	f := r.collect()
+	for k, set := range marked {
+		for ; set != 0; set &= set - 1 {
+			t := int32(64*k + bits.TrailingZeros64(set))
+			for range marks[t] {
+				f.add(at(t))
+			}
+			marks[t] = 0
+		}
+		marked[k] = 0
+	}
+	return f.keepSorted(r), total <= maxMatches
 }
 
 // or is alternatives.
@@ -281,10 +328,13 @@ func (n *or) eval(r *Reading) []match {
 // evalAll puts the matches of the nodes on the stack, until there are more than enough, and counts them.
 func (r *Reading) evalAll(nodes []node) (total int) {
 	for _, n := range nodes {
-		if g, ok := n.(*words); ok && r.occurrences(g.id) > maxMatches {
+		var ms []match
+		if group, ok := n.(words); !ok {
+			ms = n.eval(r)
+		} else if ms, ok = group.find(r); !ok {
 			return maxMatches + 1
 		}
-		if ms := n.eval(r); len(ms) > 0 {
+		if len(ms) > 0 {
 			r.lists = append(r.lists, ms)
 			if total += len(ms); total >= maxMatches {
 				break
@@ -292,14 +342,6 @@ func (r *Reading) evalAll(nodes []node) (total int) {
 		}
 	}
 	return total
-}
-
-// occurrences is how often a term occurs.
-func (r *Reading) occurrences(term int32) int {
-	if k := r.slot[term]; k > 0 {
-		return int(r.present[k-1].count)
-	}
-	return 0
 }
 
 // seq is words one after the other.

@@ -23,7 +23,7 @@ type writer struct {
 }
 
 func newWriter(text string, g *gate, r *check.Reading) *writer {
-	return &writer{text: text, gate: g, reading: r, index: newIndex(text)}
+	return &writer{text: text, gate: g, reading: r, index: newIndex(text, g.ascii)}
 }
 
 // evidence quotes the clauses in which the checks matched, in the order of the text, without doubles.
@@ -157,16 +157,9 @@ type index struct {
 	units  []int32
 }
 
-func newIndex(text string) *index {
+func newIndex(text string, plainASCII bool) *index {
 	x := &index{text: text}
-	ascii := true
-	for i := range len(text) {
-		if text[i] >= utf8.RuneSelf {
-			ascii = false
-			break
-		}
-	}
-	if ascii {
+	if plainASCII {
 		return x
 	}
 	x.points, x.units = make([]int32, len(text)+1), make([]int32, len(text)+1)

@@ -1,9 +1,11 @@
 package grade
 
 import (
+	"math/bits"
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/vivagrader/grader/internal/canon"
 	"github.com/vivagrader/grader/internal/check"
@@ -39,13 +41,14 @@ type gate struct {
 	masked   string       // text with the removed spans blanked, byte for byte
 	spans    []canon.Span // removed
 	injected bool
-	words    int // of the masked text
+	ascii    bool // the text is
+	words    int  // of the masked text
 	letters  int
 }
 
 func newGate(text string) *gate {
-	g := &gate{text: text, masked: text}
-	g.spans = hostileSpans(text)
+	g := &gate{text: text, masked: text, ascii: ascii(text)}
+	g.spans = hostileSpans(text, g.ascii)
 	g.injected = len(g.spans) > 0
 	if g.injected {
 		b := []byte(text)
@@ -56,19 +59,31 @@ func newGate(text string) *gate {
 		}
 		g.masked = string(b)
 	}
-	in := false
-	for _, r := range g.masked {
-		letter := unicode.IsLetter(r)
+	g.count()
+	return g
+}
+
+// count counts words and letters.
+func (g *gate) count() {
+	inWord := false
+	for i := 0; i < len(g.masked); {
+		b := g.masked[i]
+		letter, word, size := b|0x20 >= 'a' && b|0x20 <= 'z', b >= '0' && b <= '9' || b == '\'', 1
+		if b >= utf8.RuneSelf {
+			var r rune
+			r, size = utf8.DecodeRuneInString(g.masked[i:])
+			letter, word = unicode.IsLetter(r), unicode.IsDigit(r)
+		}
+		i += size
 		if letter {
 			g.letters++
 		}
-		word := letter || unicode.IsDigit(r) || r == '\''
-		if word && !in {
+		word = word || letter
+		if word && !inWord {
 			g.words++
 		}
-		in = word
+		inWord = word
 	}
-	return g
 }
 
 // removed reports whether a span reaches into text that was taken out.
@@ -80,6 +95,9 @@ func (g *gate) removed(s canon.Span) bool {
 	}
 	return false
 }
+
+// openerMax is more bytes than any opener has in any mix of cases.
+const openerMax = 100
 
 // openers announce an answer that does not follow.
 var openers = []string{"thought process", "answer", "my answer", "solution", "let's think step by step", "here is my answer", "sure", "ok", "okay", "well"}
@@ -99,7 +117,7 @@ func (g *gate) judge(q *rubric.Question, asked func() promptWords, r *check.Read
 		return ReasonOpenerOnly, ""
 	case g.words < minWords && !r.AnyTerm():
 		return ReasonTooShort, ""
-	case !latin(g.masked):
+	case !g.ascii && !latin(g.masked):
 		return ReasonUnsupportedLanguage, ""
 	}
 	t := r.Text
@@ -124,14 +142,11 @@ func (g *gate) judge(q *rubric.Question, asked func() promptWords, r *check.Read
 }
 
 func opener(s string) bool {
-	s = strings.ToLower(strings.Trim(s, " \n\t.:;,!-*#"))
-	return slices.Contains(openers, s)
+	s = strings.Trim(s, " \n\t.:;,!-*#")
+	return len(s) <= openerMax && slices.Contains(openers, strings.ToLower(s))
 }
 
 func latin(s string) bool {
-	if ascii(s) {
-		return true
-	}
 	latin, other := 0, 0
 	for _, r := range s {
 		switch {
@@ -146,37 +161,16 @@ func latin(s string) bool {
 	return float64(other) <= scriptShare*float64(latin+other)
 }
 
-// foreignLanguages are frequent words of other languages that are no English words.
-var foreignLanguages = [...]string{
-	"der das und ist nicht ein eine einen mit für auf wird werden auch sich dass wenn oder aber wie bei nach aus durch über kann sind dann noch nur zu des im von ich mehr weiß", // de
-	"le les des est une pour dans que qui pas sur avec ce cette sont par il elle nous vous mais aux du et ne être fait",                                                          // fr
-	"el los las una es por con para del que lo como más pero sus está son cuando muy también hay y",                                                                              // es
-	"il gli che di è una per con non sono della del dei anche più viene nel alla questo ogni",                                                                                    // it
-	"os uma não com para que dos das são mais quando também pelo está isso em ele",                                                                                               // pt
-	"het een niet dat wordt zijn voor met ook maar deze naar bij worden",                                                                                                         // nl
-	"nie jest się na że jak przez dla który są ale czy tylko",                                                                                                                    // pl
-}
-
-// foreignWords are the words, each with the languages that have it.
-var foreignWords = func() map[string][]int {
-	m := map[string][]int{}
-	for lang, words := range foreignLanguages {
-		for w := range strings.FieldsSeq(words) {
-			m[w] = append(m[w], lang)
-		}
-	}
-	return m
-}()
-
 // foreign reports whether the function words are mostly those of one other language.
 func foreign(t *canon.Text) bool {
 	if len(t.Tokens) < 5 {
 		return false
 	}
-	counts := [len(foreignLanguages)]int{}
+	counts := [canon.Languages]int{}
 	best := 0
 	for i := range t.Tokens {
-		for _, lang := range foreignWords[t.Tokens[i].Word] {
+		for langs := t.Tokens[i].Foreign; langs != 0; langs &= langs - 1 {
+			lang := bits.TrailingZeros8(langs)
 			counts[lang]++
 			best = max(best, counts[lang])
 		}
@@ -186,7 +180,7 @@ func foreign(t *canon.Text) bool {
 	}
 	english := 0
 	for i := range t.Tokens {
-		if _, ok := foreignWords[t.Tokens[i].Word]; !ok && canon.FunctionWord(t.Tokens[i].Word) {
+		if t := &t.Tokens[i]; t.Foreign == 0 && canon.FunctionWord(t.Word) {
 			english++
 		}
 	}
@@ -232,11 +226,10 @@ func listing(text string, t *canon.Text) bool {
 	claims := 0
 	for i := range t.Tokens {
 		if claimWords[t.Tokens[i].Word] {
-			claims++
+			if claims++; float64(claims) > claimShare*float64(len(t.Tokens)) {
+				return false
+			}
 		}
-	}
-	if float64(claims) > claimShare*float64(len(t.Tokens)) {
-		return false
 	}
 	words, items := 0, 1
 	for field := range strings.FieldsSeq(text) {

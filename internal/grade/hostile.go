@@ -117,14 +117,39 @@ type compiledRule struct {
 // ruleSet finds the rules whose literals a text holds in one pass.
 type ruleSet struct {
 	rules []compiledRule
-	words [256]literals // those that begin like a word count at the beginning of a word only
+	bytes [256]byteKind // in either case
+	words [256]literals // by the first byte; those that begin like a word count at the beginning of a word only
 	other [256]literals
 }
 
+// byteKind is what a byte can begin.
+type byteKind uint8
+
+const (
+	insideWord  byteKind = 1 << iota
+	beginsWord           // there are literals in words
+	beginsOther          // there are literals in other
+)
+
 // literals are those that begin with one byte.
 type literals struct {
-	seconds [4]uint64 // a bit for each second byte
 	list    []literal
+	seconds byteSet
+	thirds  byteSet
+}
+
+// byteSet has a bit for each byte.
+type byteSet [4]uint64
+
+func (s *byteSet) has(b byte) bool { return s[b/64]&(1<<(b%64)) != 0 }
+
+// add adds text[at], or every byte where the text is shorter.
+func (s *byteSet) add(text string, at int) {
+	if at >= len(text) {
+		*s = byteSet{^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0)}
+		return
+	}
+	s[text[at]/64] |= 1 << (text[at] % 64)
 }
 
 type literal struct {
@@ -133,11 +158,8 @@ type literal struct {
 }
 
 func (l *literals) add(text string, rule int) {
-	if len(text) > 1 {
-		l.seconds[text[1]/64] |= 1 << (text[1] % 64)
-	} else {
-		l.seconds = [4]uint64{^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0)}
-	}
+	l.seconds.add(text, 1)
+	l.thirds.add(text, 2)
 	for i := range l.list {
 		if l.list[i].text == text {
 			l.list[i].rules = append(l.list[i].rules, rule)
@@ -147,17 +169,14 @@ func (l *literals) add(text string, rule int) {
 	l.list = append(l.list, literal{text, []int{rule}})
 }
 
-// find appends the rules whose literals stand at text[at:].
+// find appends the rules whose literals text[at:] begins with.
 func (l *literals) find(text string, at int, out []suspicion) []suspicion {
-	second := byte(0)
-	if at+1 < len(text) {
-		second = lower[text[at+1]]
-	}
-	if l.seconds[second/64]&(1<<(second%64)) == 0 {
+	text = text[at:]
+	if len(text) > 2 && !(l.seconds.has(lower[text[1]]) && l.thirds.has(lower[text[2]])) {
 		return out
 	}
 	for i := range l.list {
-		if k := &l.list[i]; begins(text[at:], k.text) {
+		if k := &l.list[i]; begins(text, k.text) {
 			for _, rule := range k.rules {
 				out = append(out, suspicion{rule, at})
 			}
@@ -202,6 +221,18 @@ var compiledRules = sync.OnceValue(func() *ruleSet {
 			}
 		}
 	}
+	for b := range rs.bytes {
+		first := lower[b]
+		if wordStart(first) {
+			rs.bytes[b] |= insideWord
+		}
+		if rs.words[first].list != nil {
+			rs.bytes[b] |= beginsWord
+		}
+		if rs.other[first].list != nil {
+			rs.bytes[b] |= beginsOther
+		}
+	}
 	return rs
 })
 
@@ -215,17 +246,16 @@ type suspicion struct{ rule, at int }
 // suspicions lists where the text holds the literals of rules.
 func (rs *ruleSet) suspicions(text string) []suspicion {
 	var out []suspicion
-	inWord := false
+	before := byteKind(0)
 	for i := range len(text) {
-		b := lower[text[i]]
-		start := wordStart(b)
-		if start && !inWord && rs.words[b].list != nil {
-			out = rs.words[b].find(text, i, out)
+		kind := rs.bytes[text[i]]
+		if kind&beginsWord != 0 && before&insideWord == 0 {
+			out = rs.words[lower[text[i]]].find(text, i, out)
 		}
-		if rs.other[b].list != nil {
-			out = rs.other[b].find(text, i, out)
+		if kind&beginsOther != 0 {
+			out = rs.other[lower[text[i]]].find(text, i, out)
 		}
-		inWord = start
+		before = kind
 	}
 	return out
 }
@@ -266,11 +296,11 @@ var blocks = sync.OnceValue(func() []*regexp.Regexp {
 	return out
 })
 
-// hostileSpans finds what speaks to the grader: whole blocks, and sentences of which a rule holds.
-func hostileSpans(text string) []canon.Span {
+// hostileSpans finds what speaks to the grader: whole blocks, and sentences of which a rule holds. plainASCII: the text is.
+func hostileSpans(text string, plainASCII bool) []canon.Span {
 	// plain is the text as the rules read it, byte for byte in the same places
 	plain, hidden, folds := text, false, true
-	if !ascii(text) {
+	if !plainASCII {
 		if folds = len(strings.ToLower(text)) == len(text); folds { // else the rules fold by themselves
 			plain = strings.ToLower(text)
 		}
