@@ -24,10 +24,10 @@ const noTokens tokens = -1
 
 // pair is the list of a's tokens and then b's.
 func (r *Reading) pair(a, b tokens) tokens {
-	switch noTokens {
-	case a:
+	if a == noTokens {
 		return b
-	case b:
+	}
+	if b == noTokens {
 		return a
 	}
 	r.pairs = append(r.pairs, [2]tokens{a, b})
@@ -136,7 +136,7 @@ func (f found) keep(r *Reading) []match {
 // keepSorted leaves what was found in order in the slab.
 func (f found) keepSorted(r *Reading) []match {
 	r.slab = r.slab[:len(r.slab)+len(f)]
-	return f[:len(f):len(f)]
+	return slices.Clip(f)
 }
 
 // insert moves f[i] to its place among those before it, which are sorted.
