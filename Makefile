@@ -80,6 +80,12 @@ bench: ## Run the benchmarks and keep the output for benchstat in .build/bench.t
 	@mkdir -p .build
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCHCOUNT) $(BENCHPKGS) | tee .build/bench.txt
 
+.PHONY: soak
+soak: ## Attack and wear the server for some minutes: crowds, outages, 100,000 requests
+	go test -count 1 -timeout 30m -tags soak -v -run 'Malformed|Crowd|DrainUnderLoad' ./internal/server
+	go test -count 1 -timeout 30m -tags soak -v -run 'JudgeOutage' ./internal/app
+	go test -count 1 -timeout 30m -tags soak -v -run 'MemoryIsFlat' ./cmd/grader
+
 .PHONY: rubrics
 rubrics: ## Lint the banks and run their cases
 	go run ./cmd/grader rubric lint

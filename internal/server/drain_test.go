@@ -1,23 +1,14 @@
 package server
 
 import (
-	"bufio"
 	"context"
-	"encoding/binary"
-	"fmt"
-	"math/rand/v2"
 	"net"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/status"
 
 	graderv1 "github.com/vivagrader/grader/gen/grader/v1"
 )
@@ -101,82 +92,6 @@ func TestHealth(t *testing.T) {
 	}
 	require.Equal(t, 200, st.adminGet(t, "/healthz").status)
 	require.Equal(t, 404, st.adminGet(t, "/debug/pprof/").status)
-}
-
-// rawCodec sends bytes as they are.
-type rawCodec struct{}
-
-func (rawCodec) Marshal(v any) ([]byte, error)      { return v.([]byte), nil }
-func (rawCodec) Unmarshal(data []byte, v any) error { *v.(*[]byte) = data; return nil }
-func (rawCodec) Name() string                       { return "proto" }
-
-func TestMalformedMessages(t *testing.T) {
-	t.Parallel()
-	st := start(t, Config{})
-	conn, err := grpc.NewClient(st.conn.Target(), grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDefaultCallOptions(grpc.ForceCodec(rawCodec{})))
-	require.NoError(t, err)
-	defer func() { _ = conn.Close() }()
-	rng := rand.New(rand.NewPCG(1, 2))
-	methods := []string{"GradeAnswer", "ListQuestions", "GetQuestion", "ListBanks", "GetBank", "Nothing"}
-	seen := map[codes.Code]int{}
-	for i := range 2000 {
-		body := make([]byte, rng.IntN(200))
-		for k := range body {
-			body[k] = byte(rng.Uint32())
-		}
-		var out []byte
-		seen[status.Code(conn.Invoke(t.Context(), "/grader.v1.GraderService/"+methods[i%len(methods)], body, &out))]++
-	}
-	require.NotEmpty(t, seen)
-	require.Zero(t, seen[codes.Unknown], seen)
-	require.Equal(t, 200, st.do(t, "GET", "/v1/banks", "").status)
-}
-
-func TestBrokenConnections(t *testing.T) {
-	t.Parallel()
-	st := start(t, Config{HeaderTimeout: 50 * time.Millisecond, ReadTimeout: 100 * time.Millisecond})
-	target := st.conn.Target()
-	var idle []net.Conn
-	for range 100 {
-		for _, addr := range []string{st.addr, target} {
-			c, err := dial(t, addr)
-			require.NoError(t, err)
-			idle = append(idle, c)
-		}
-	}
-	defer func() {
-		for _, c := range idle {
-			_ = c.Close()
-		}
-	}()
-	rng := rand.New(rand.NewPCG(3, 4))
-	for i, c := range idle {
-		var junk [8]byte
-		binary.BigEndian.PutUint64(junk[:], rng.Uint64())
-		switch i % 4 {
-		case 0:
-			_, _ = c.Write([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + string(junk[:])))
-		case 1:
-			_, _ = fmt.Fprintf(c, "POST /v1/questions/black-tea:grade HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
-		case 2:
-			_, _ = c.Write(junk[:])
-		}
-	}
-	require.Equal(t, 200, st.do(t, "POST", "/v1/questions/black-tea:grade", answerJSON("boiling water")).status)
-
-	c, err := dial(t, st.addr)
-	require.NoError(t, err)
-	defer func() { _ = c.Close() }()
-	_, err = c.Write([]byte(strings.Repeat("GET /v1/banks HTTP/1.1\r\nHost: x\r\n\r\n", 5))) // pipelined
-	require.NoError(t, err)
-	require.NoError(t, c.SetReadDeadline(time.Now().Add(5*time.Second)))
-	n := 0
-	for s := bufio.NewScanner(c); n < 5 && s.Scan(); {
-		if strings.Contains(s.Text(), "HTTP/1.1 200 OK") {
-			n++
-		}
-	}
-	require.Equal(t, 5, n)
 }
 
 func dial(t *testing.T, addr string) (net.Conn, error) {

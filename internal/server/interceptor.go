@@ -104,9 +104,13 @@ type checkedStream struct {
 // Context is the stream's context with caller and deadline.
 func (s *checkedStream) Context() context.Context { return s.ctx() }
 
-// RecvMsg receives a message that keeps the rules.
+// RecvMsg receives a message that keeps the rules. One that cannot be read is the caller's fault.
 func (s *checkedStream) RecvMsg(m any) error {
-	if err := s.ServerStream.RecvMsg(m); err != nil {
+	err := s.ServerStream.RecvMsg(m)
+	if st, ok := status.FromError(err); ok && (st.Code() == codes.Internal || st.Code() == codes.Unimplemented) {
+		return refuse(graderv1.ErrorReason_MALFORMED_REQUEST, "the message cannot be read: %s", st.Message())
+	}
+	if err != nil {
 		return err
 	}
 	return s.validate(m)
