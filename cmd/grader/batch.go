@@ -39,6 +39,7 @@ type batchFlags struct {
 	maxCost     float64
 	json        bool
 	judge       judgeFlags
+	server      serverFlags
 }
 
 // maxConcurrency is more than any endpoint allows, and far from what memory does.
@@ -61,6 +62,9 @@ While it runs, results are in FILE.partial; FILE.meta.json says what they were m
 killed, stopped by a full disk or by --max-cost goes on with --resume, and nothing is graded twice. A finished FILE is
 never touched: running the same command again does nothing.
 
+With --server, a grader server grades, with its own banks and judge. While it is away or has too much to do, answers wait
+for it, two minutes at most; then the run stops and can be taken up.
+
 With a judge, --estimate says what it will cost before anything is sent, and --max-cost stops in time: no answer is begun
 once so much is spent, those under way are finished and written, and the exit status is 1. Answers that the judge failed
 on are results, graded by keywords alone and marked DEGRADED; --retry-errors grades them again.`,
@@ -70,6 +74,7 @@ on are results, graded by keywords alone and marked DEGRADED; --retry-errors gra
   grader batch run --in answers.jsonl --judge required --estimate
   grader batch run --in answers.jsonl --out critiques.jsonl --judge required --max-cost 5
   grader batch run --in answers.jsonl --out critiques.jsonl --retry-errors
+  grader batch run --in answers.jsonl --out critiques.jsonl --server grader.example.com:9090
   zcat answers.jsonl.gz | grader batch run --in - --out - | gzip > critiques.jsonl.gz`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return g.runBatch(c.Context(), f, c.Flags().Changed) },
@@ -84,6 +89,7 @@ on are results, graded by keywords alone and marked DEGRADED; --retry-errors gra
 	c.Flags().BoolVar(&f.json, "json", false, "the summary as one JSON object on standard output")
 	f.judge.addEndpoint(c)
 	f.judge.addUse(c)
+	f.server.add(c)
 	return c
 }
 
@@ -108,6 +114,17 @@ func (g *globals) runBatch(ctx context.Context, f batchFlags, given func(flag st
 	if err := f.check(given); err != nil {
 		return err
 	}
+	cfg := batch.Config{
+		In: f.in, Out: f.out, Stdin: g.in, Stdout: g.out,
+		Concurrency: f.concurrency, Resume: f.resume, RetryErrors: f.retryErrors, MaxCost: f.maxCost,
+	}
+	server, remote, err := f.server.resolve(given)
+	switch {
+	case err != nil:
+		return err
+	case remote:
+		return g.runRemoteBatch(ctx, f, cfg, server)
+	}
 	graders, err := g.graders()
 	if err != nil {
 		return err
@@ -122,24 +139,46 @@ func (g *globals) runBatch(ctx context.Context, f batchFlags, given func(flag st
 	if err != nil {
 		return err
 	}
-	settings, err := graders.settings()
-	if err != nil {
+	if cfg.Settings, err = graders.settings(); err != nil {
 		return err
 	}
-	cfg := batch.Config{
-		In: f.in, Out: f.out, Stdin: g.in, Stdout: g.out, Settings: settings,
-		Concurrency: f.concurrency, Resume: f.resume, RetryErrors: f.retryErrors, MaxCost: f.maxCost,
-	}
-	settings["judge"] = "off"
+	cfg.Settings["judge"] = "off"
 	if j != nil {
 		defer j.Client.Close()
 		if err := f.addJudge(g, &cfg, use, j); err != nil {
 			return err
 		}
 	}
+	return g.runBatchWith(ctx, f, batchGrader{graders, j}, cfg)
+}
+
+// runRemoteBatch has a server grade. What it says of itself decides whether a run can be taken up.
+func (g *globals) runRemoteBatch(ctx context.Context, f batchFlags, cfg batch.Config, server config.Remote) error {
+	use, err := f.judge.parseUse()
+	if err != nil {
+		return err
+	}
+	r, err := dial(server, use, g.err)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	if cfg.Settings, err = r.settings(ctx); err != nil {
+		return err
+	}
+	if cfg.Settings["judge"] == "on" {
+		cfg.Usage = r.usage
+	}
+	if cfg.Concurrency == 0 {
+		cfg.Concurrency = config.DefaultJudgeConcurrency
+	}
+	return g.runBatchWith(ctx, f, r, cfg)
+}
+
+func (g *globals) runBatchWith(ctx context.Context, f batchFlags, grader batch.Grader, cfg batch.Config) error {
 	bar := g.progressBar(f.out)
 	cfg.Progress = bar.draw
-	summary, err := batch.Run(ctx, batchGrader{graders, j}, cfg)
+	summary, err := batch.Run(ctx, grader, cfg)
 	bar.clear()
 	if err != nil {
 		return batchError(err, f, summary)
@@ -171,7 +210,9 @@ func (f batchFlags) addJudge(g *globals, cfg *batch.Config, use judgeUse, j *app
 
 // batchError gives an error its exit code, and says how to go on.
 func batchError(err error, f batchFlags, s *batch.Summary) error {
-	if _, ok := errors.AsType[*exitError](err); ok { // of the judge: nothing was begun
+	exit, ok := errors.AsType[*exitError](err)
+	stop, stopped := errors.AsType[*batch.StopError](err)
+	if ok && !stopped { // of the judge: nothing was begun
 		return err
 	}
 	if _, ok := errors.AsType[*batch.RefusedError](err); ok {
@@ -179,6 +220,11 @@ func batchError(err error, f batchFlags, s *batch.Summary) error {
 	}
 	code := exitOther
 	switch {
+	case stopped:
+		err = fmt.Errorf("%w; %s written", stop.Err, lineCount(s.Lines))
+		if ok {
+			code = exit.code
+		}
 	case errors.Is(err, context.Canceled):
 		code, err = exitInterrupted, fmt.Errorf("interrupted, with %s written", lineCount(s.Lines))
 	case errors.Is(err, batch.ErrMaxCost):

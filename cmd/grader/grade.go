@@ -22,6 +22,7 @@ type gradeFlags struct {
 	json        bool
 	judge       judgeFlags
 	voice       spokenFlags
+	server      serverFlags
 }
 
 func newGrade(g *globals) *cobra.Command {
@@ -30,15 +31,18 @@ func newGrade(g *globals) *cobra.Command {
 		Use:   "grade QUESTION [FILE|-]",
 		Short: "Grade one answer and print the critique",
 		Long: `Grade one answer and print the critique. The answer comes from --text, from a file, or from standard input; at a
-terminal without any of these you are asked for it. Spoken answers are recordings, transcripts, or recorded on the spot.`,
+terminal without any of these you are asked for it. Spoken answers are recordings, transcripts, or recorded on the spot.
+
+With --server, a grader server grades, with its own banks, judge and recogniser; what is printed is the same.`,
 		Example: `  grader grade event-loop-phases answer.txt
   grader grade event-loop-phases --text "Timers first, then pending callbacks, poll, check and close."
   pbpaste | grader grade event-loop-phases - --json
-  grader grade event-loop-phases --record`,
+  grader grade event-loop-phases --record
+  GRADER_SERVER_KEY=... grader grade event-loop-phases answer.txt --server grader.example.com:9090`,
 		Args:              cobra.RangeArgs(1, 2),
 		ValidArgsFunction: g.completeQuestion(true),
 		RunE: func(c *cobra.Command, args []string) error {
-			return g.grade(c.Context(), args, f, c.Flags().Changed("text"))
+			return g.grade(c.Context(), args, f, c.Flags().Changed)
 		},
 	}
 	c.Flags().StringVar(&f.text, "text", "", "the answer itself")
@@ -47,49 +51,33 @@ terminal without any of these you are asked for it. Spoken answers are recording
 	c.Flags().BoolVar(&f.json, "json", false, "the critique as one JSON object")
 	f.judge.add(c)
 	f.voice.add(c)
+	f.server.add(c)
 	return c
 }
 
-func (g *globals) grade(ctx context.Context, args []string, f gradeFlags, textGiven bool) error {
-	graders, err := g.graders()
+func (g *globals) grade(ctx context.Context, args []string, f gradeFlags, given func(flag string) bool) error {
+	e, use, err := g.engine(f.judge, &f.voice.speech, f.server, given)
 	if err != nil {
 		return err
 	}
-	gr, q, err := graders.find(args[0])
+	defer e.close()
+	q, err := e.question(ctx, args[0], f.modelAnswer)
 	if err != nil {
 		return err
 	}
-	var a grade.Answer
-	var voice *heard
-	switch {
-	case f.voice.given() && (textGiven || len(args) > 1):
-		return usagef("give the answer once: --text, a file, --audio, --transcript or --record")
-	case f.voice.given():
-		if voice, err = g.hear(ctx, q, &f.voice); err != nil {
-			return err
-		}
-		a = voice.answer()
-	default:
-		if a.Text, err = g.answerText(args[1:], f.text, textGiven, q.Prompt+"\n\nType your answer"); err != nil {
-			return err
-		}
-		a.Modality = grade.Typed
-		if f.spoken {
-			a.Modality = grade.Spoken
-		}
-	}
-	use, j, err := f.judge.openJudge(g.err)
+	a, err := g.submission(ctx, e, args[1:], f, given("text"), q.Prompt)
 	if err != nil {
 		return err
 	}
-	c, err := gradeOne(ctx, gr, q.ID, a, j)
+	c, err := e.grade(ctx, q, a)
 	if err != nil {
 		return err
 	}
-	if voice != nil {
-		voice.add(c, q)
+	text := a.answer.Text
+	if c.Transcript != nil {
+		text = c.Transcript.Text
 	}
-	if err := g.printCritique(c, q.Title, q.ModelAnswer, a.Text, f); err != nil {
+	if err := g.printCritique(c, q.Title, q.ModelAnswer, text, f); err != nil {
 		return err
 	}
 	if c.State == grade.Ungradable {
@@ -99,6 +87,22 @@ func (g *globals) grade(ctx context.Context, args []string, f gradeFlags, textGi
 		return &exitError{exitJudge, fmt.Errorf("the judge at %s failed (%s); the critique above rests on keywords alone; grader doctor says what to fix", c.Receipt.JudgeEndpoint, strings.ToLower(string(c.Reasons[len(c.Reasons)-1])))}
 	}
 	return nil
+}
+
+// submission reads the answer, or asks for it.
+func (g *globals) submission(ctx context.Context, e engine, args []string, f gradeFlags, textGiven bool, prompt string) (*submission, error) {
+	switch {
+	case f.voice.given() && (textGiven || len(args) > 0):
+		return nil, usagef("give the answer once: --text, a file, --audio, --transcript or --record")
+	case f.voice.given():
+		return g.spoken(ctx, e, &f.voice, prompt)
+	}
+	text, err := g.answerText(args, f.text, textGiven, prompt+"\n\nType your answer")
+	a := grade.Answer{Text: text, Modality: grade.Typed}
+	if f.spoken {
+		a.Modality = grade.Spoken
+	}
+	return &submission{answer: a}, err
 }
 
 func (g *globals) printCritique(c *grade.Critique, title, model, text string, f gradeFlags) error {

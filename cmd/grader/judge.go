@@ -54,16 +54,21 @@ func (f *judgeFlags) addEndpoint(c *cobra.Command) {
 	c.Flags().StringVar(&f.config.Prices, "judge-prices", "", "a price list instead of the built-in one")
 }
 
+func (f judgeFlags) parseUse() (judgeUse, error) {
+	switch use := judgeUse(strings.ToLower(f.use)); use {
+	case judgeAuto, judgeOff, judgeRequired:
+		return use, nil
+	default:
+		return "", usagef("unknown --judge %q; use auto, off or required", f.use)
+	}
+}
+
 // resolve reads the environment and checks everything that can be checked without a call. The use is off when there is
 // nothing to ask.
 func (f judgeFlags) resolve() (judgeUse, config.Judge, error) {
-	use := judgeUse(strings.ToLower(f.use))
-	switch use {
-	case judgeOff:
-		return judgeOff, config.Judge{}, nil
-	case judgeAuto, judgeRequired:
-	default:
-		return "", config.Judge{}, usagef("unknown --judge %q; use auto, off or required", f.use)
+	use, err := f.parseUse()
+	if err != nil || use == judgeOff {
+		return use, config.Judge{}, err
 	}
 	cfg := f.config.WithEnv(os.Getenv)
 	if f.config.Concurrency < 1 {

@@ -83,33 +83,47 @@ type heard struct {
 	notes    []string
 }
 
-// hear reads the answer to q. Notes about the transcript go to stderr, a line each.
-func (g *globals) hear(ctx context.Context, q *rubric.Question, f *spokenFlags) (*heard, error) {
+// spoken reads an answer that is a recording or a transcript, or records it. Notes about a transcript go to stderr, a line
+// each. What keeps e from taking recordings is said before anybody speaks.
+func (g *globals) spoken(ctx context.Context, e engine, f *spokenFlags, prompt string) (*submission, error) {
 	if err := f.check(); err != nil {
 		return nil, err
 	}
-	var h *heard
-	var err error
 	switch {
 	case f.record:
-		h, err = g.recorded(ctx, q, f)
-	case f.audio != "":
-		if h, err = g.listen(ctx, f.audio, speech.Vocabulary(q.Spellings()), &f.speech); err == nil {
-			err = h.keepCandidate(f.audio, f.speaker)
+		if err := e.hears(ctx); err != nil {
+			return nil, err
 		}
-	default:
-		h, err = g.readTranscript(f.transcript, f.speaker)
+		audio, err := g.record(ctx, prompt, f.keepAudio)
+		return &submission{audio: audio, file: "the recording"}, err
+	case f.audio != "":
+		audio, err := g.readFile(f.audio, "recording", speech.MaxBytes)
+		return &submission{audio: audio, file: f.audio, speaker: f.speaker}, err
+	}
+	h, err := g.readTranscript(f.transcript, f.speaker)
+	if err == nil {
+		err = h.check()
 	}
 	if err != nil {
 		return nil, err
 	}
+	h.tell(g.err)
+	return &submission{answer: h.answer(), voice: h}, nil
+}
+
+// check refuses what is more than an answer.
+func (h *heard) check() error {
 	if len(h.Text) > grade.MaxTextBytes {
-		return nil, usagef("the transcript is longer than 32 KiB; an answer is a few minutes of speech, give one answer at a time")
+		return usagef("the transcript is longer than 32 KiB; an answer is a few minutes of speech, give one answer at a time")
 	}
+	return nil
+}
+
+// tell says what was noticed, a line each.
+func (h *heard) tell(w io.Writer) {
 	for _, n := range h.notes {
-		fmt.Fprintf(g.err, "grader: %s\n", n)
+		fmt.Fprintf(w, "grader: %s\n", n)
 	}
-	return h, nil
 }
 
 // keepCandidate leaves out what others say. Where nothing is said nobody has to be named.
@@ -133,35 +147,12 @@ func (h *heard) add(c *grade.Critique, q *rubric.Question) {
 	c.Hear(h.Transcript, time.Duration(q.ExpectSeconds)*time.Second, h.doubtful)
 }
 
-// listen has the recogniser write the recording in a file down.
-func (g *globals) listen(ctx context.Context, name, vocabulary string, f *speechFlags) (*heard, error) {
+// listen has the recogniser write a recording down. name is what it is called in errors.
+func listen(ctx context.Context, audio []byte, name, vocabulary string, f *speechFlags) (*heard, error) {
 	client, err := f.open()
 	if err != nil {
 		return nil, err
 	}
-	audio, err := g.readFile(name, "recording", speech.MaxBytes)
-	if err != nil {
-		return nil, err
-	}
-	return f.writeDown(ctx, client, audio, name, vocabulary)
-}
-
-// recorded records the answer to q and has it written down. What is wrong with the recogniser's configuration is said
-// before anybody speaks.
-func (g *globals) recorded(ctx context.Context, q *rubric.Question, f *spokenFlags) (*heard, error) {
-	client, err := f.speech.open()
-	if err != nil {
-		return nil, err
-	}
-	audio, err := g.record(ctx, q.Prompt, f.keepAudio)
-	if err != nil {
-		return nil, err
-	}
-	return f.speech.writeDown(ctx, client, audio, "the recording", speech.Vocabulary(q.Spellings()))
-}
-
-// writeDown has the recogniser write a recording down. name is what it is called in errors.
-func (f *speechFlags) writeDown(ctx context.Context, client *speech.Client, audio []byte, name, vocabulary string) (*heard, error) {
 	within, cancel := context.WithTimeout(ctx, f.config.Timeout)
 	defer cancel()
 	r, err := client.Transcribe(within, audio, vocabulary)
@@ -272,13 +263,15 @@ func (g *globals) transcribe(ctx context.Context, name, question string, asJSON 
 		}
 		vocabulary = speech.Vocabulary(q.Spellings())
 	}
-	h, err := g.listen(ctx, name, vocabulary, f)
+	audio, err := g.readFile(name, "recording", speech.MaxBytes)
 	if err != nil {
 		return err
 	}
-	for _, n := range h.notes {
-		fmt.Fprintf(g.err, "grader: %s\n", n)
+	h, err := listen(ctx, audio, name, vocabulary, f)
+	if err != nil {
+		return err
 	}
+	h.tell(g.err)
 	if h.Text == "" {
 		return &exitError{exitUngradable, fmt.Errorf("%s: nothing is said in the recording; check the microphone and record it again", name)}
 	}

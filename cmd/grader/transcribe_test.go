@@ -133,16 +133,18 @@ func heardCritique(t *testing.T, f *spokenFlags) (*graderv1.Critique, *grade.Cri
 	g := &globals{streams: streams{strings.NewReader(""), &out, &errs}, banks: []string{"testdata/bank"}}
 	graders, err := g.graders()
 	require.NoError(t, err)
-	gr, q, err := graders.find("black-tea")
+	e := &here{graders: graders, speech: &f.speech, notes: g.err}
+	q, err := e.question(t.Context(), "black-tea", false)
 	require.NoError(t, err)
-	h, err := g.hear(t.Context(), q, f)
+	a, err := g.spoken(t.Context(), e, f, q.Prompt)
 	if err != nil {
 		return nil, nil, "", err
 	}
-	c, err := gr.Grade(q.ID, h.answer())
-	require.NoError(t, err)
-	h.add(c, q)
-	require.NoError(t, g.printCritique(c, q.Title, "", h.Text, gradeFlags{}))
+	c, err := e.grade(t.Context(), q, a)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	require.NoError(t, g.printCritique(c, q.Title, "", c.Transcript.Text, gradeFlags{}))
 	return wire.Critique(c), c, out.String() + errs.String(), nil
 }
 

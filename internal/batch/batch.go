@@ -23,11 +23,20 @@ import (
 )
 
 // Grader grades one answer and keeps the time. Implementations are safe for concurrent use and honour ctx. A question
-// that they do not have is an error that wraps rubric.ErrUnknownQuestion; every other error ends up in the line's output
-// and does not stop the batch.
+// that they do not have is an error that wraps rubric.ErrUnknownQuestion; a *StopError ends the run; every other error
+// ends up in the line's output, with its code if it is a *LineError, and does not stop the batch.
 type Grader interface {
 	Grade(ctx context.Context, question string, a grade.Answer) (*grade.Critique, error)
 }
+
+// StopError says that no answer can be graded any more. What is written can be taken up like after an interruption.
+type StopError struct{ Err error }
+
+// Error is that of the cause.
+func (e *StopError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *StopError) Unwrap() error { return e.Err }
 
 // Config says what to grade and where to put the results.
 type Config struct {
@@ -84,8 +93,8 @@ const (
 )
 
 // Run grades all of cfg.In into cfg.Out. Results that are finished already, of the same input and settings, are left as
-// they are, unless cfg.RetryErrors. The error is a *RefusedError, ErrMaxCost, ctx's, Ready's, or one of reading or
-// writing; the summary says in each case how far the output has come. Whatever was written can be resumed, if Out is a
+// they are, unless cfg.RetryErrors. The error is a *RefusedError, ErrMaxCost, ctx's, Ready's, the grader's
+// *StopError, or one of reading or writing; the summary says in each case how far the output has come. Whatever was written can be resumed, if Out is a
 // file.
 func Run(ctx context.Context, g Grader, cfg Config) (*Summary, error) {
 	r := &run{cfg: cfg, grader: g, enc: encoderFor(cfg.Out), start: time.Now()}
@@ -145,8 +154,9 @@ type run struct {
 	enc    encoder
 	start  time.Time
 
-	turn  sync.Mutex // held by the worker that waits for the next answer
-	spent bool       // guarded by turn: MaxCost is reached
+	stop  context.CancelCauseFunc // ends the run
+	turn  sync.Mutex              // held by the worker that waits for the next answer
+	spent bool                    // guarded by turn: MaxCost is reached
 
 	tally tally
 	kept  int          // lines that were there before
@@ -193,8 +203,8 @@ func (r *run) collect(ctx context.Context, rd *reader) error {
 	}
 	var busy sync.WaitGroup
 	defer busy.Wait()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, r.stop = context.WithCancelCause(ctx)
+	defer r.stop(nil)
 	pending := make(chan *job, max(minWindow, windowPerWorker*workers)) // in order; its capacity is the window
 	work := make(chan *job)
 	go rd.read(ctx, pending, work) // not waited for: it may hang in a read
@@ -243,7 +253,7 @@ func (r *run) collect(ctx context.Context, rd *reader) error {
 			if err := r.addDone(head, pending); err != nil {
 				return err
 			}
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 	}
 }
@@ -365,21 +375,26 @@ func (r *run) grade(ctx context.Context, j *job) {
 	res := result{entry: j.entry}
 	if j.err == nil {
 		c, err := r.critique(ctx, j)
+		stop, over := errors.AsType[*StopError](err)
 		switch {
 		case err == nil:
 			res.critique = c
+		case over:
+			j.cancelled = true
+			r.stop(stop)
+			return
 		case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 			j.cancelled = true
 			return
 		case errors.Is(err, rubric.ErrUnknownQuestion):
-			res.err = &lineError{code.Code_NOT_FOUND, oneLine(err)}
+			res.err = &LineError{code.Code_NOT_FOUND, oneLine(err)}
 		default:
-			res.err = &lineError{code.Code_INTERNAL, oneLine(err)}
+			res.err = lineErrorOf(err)
 		}
 	}
 	line, err := r.enc.encode(res)
 	if err != nil {
-		res.critique, res.err = nil, &lineError{code.Code_INTERNAL, oneLine(err)}
+		res.critique, res.err = nil, &LineError{code.Code_INTERNAL, oneLine(err)}
 		line, err = r.enc.encode(res)
 	}
 	if err != nil { // an error of fixed, valid text cannot fail to encode

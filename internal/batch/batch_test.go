@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/genproto/googleapis/rpc/code"
 
 	"github.com/vivagrader/grader/internal/grade"
 	"github.com/vivagrader/grader/internal/rubric"
@@ -509,4 +510,37 @@ func BenchmarkRun(b *testing.B) {
 			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "answers/s")
 		})
 	}
+}
+
+// TestStop: a grader that says that nothing can be graded any more ends the run, which goes on from there later.
+func TestStop(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "in.jsonl", "out.jsonl", answers(500))
+	b.mustRun()
+	want := b.output()
+	b = newBench(t, "in.jsonl", "out.jsonl", answers(500))
+	b.cfg.Concurrency = 8
+	b.g.hook = func(context.Context, string, grade.Answer) error {
+		if b.g.calls.Load() > 100 {
+			return fmt.Errorf("wrapped: %w", &StopError{errors.New("the server is gone")})
+		}
+		return nil
+	}
+	_, err := b.run()
+	var stop *StopError
+	require.ErrorAs(t, err, &stop)
+	require.EqualError(t, err, "the server is gone")
+	b.g.hook, b.cfg.Resume = nil, true
+	b.mustRun()
+	require.Equal(t, want, b.output())
+}
+
+func TestLineErrorsKeepTheirCode(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, "in.jsonl", "out.jsonl", answers(1))
+	b.g.hook = func(context.Context, string, grade.Answer) error {
+		return fmt.Errorf("here: %w", &LineError{code.Code_RESOURCE_EXHAUSTED, "too\nmuch"})
+	}
+	b.mustRun()
+	require.Contains(t, b.output(), `"error":{"code":"RESOURCE_EXHAUSTED","message":"here: too much"}`)
 }

@@ -29,17 +29,28 @@ type entry struct {
 	doubled  bool   // the id came before
 	question string
 	answer   grade.Answer
-	err      *lineError // why it cannot be graded
+	err      *LineError // why it cannot be graded
 }
 
-// lineError is why a line has no critique: what is wrong and what to do, in one line.
-type lineError struct {
-	code    code.Code
-	message string
+// LineError is why a line has no critique: what is wrong and what to do.
+type LineError struct {
+	Code    code.Code
+	Message string
 }
 
-func invalidf(format string, args ...any) *lineError {
-	return &lineError{code.Code_INVALID_ARGUMENT, fmt.Sprintf(format, args...)}
+// Error is the message.
+func (e *LineError) Error() string { return e.Message }
+
+// lineErrorOf is the error of a line whose grader failed.
+func lineErrorOf(err error) *LineError {
+	if e, ok := errors.AsType[*LineError](err); ok {
+		return &LineError{e.Code, oneLine(err)}
+	}
+	return &LineError{code.Code_INTERNAL, oneLine(err)}
+}
+
+func invalidf(format string, args ...any) *LineError {
+	return &LineError{code.Code_INVALID_ARGUMENT, fmt.Sprintf(format, args...)}
 }
 
 // entry reads one record. It never fails: what is wrong is in the entry's err.

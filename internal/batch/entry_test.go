@@ -81,8 +81,8 @@ func TestEntry(t *testing.T) {
 			require.Equal(t, 3, e.line)
 			if tt.err != "" {
 				require.NotNil(t, e.err)
-				require.Contains(t, e.err.message, tt.err)
-				require.Equal(t, code.Code_INVALID_ARGUMENT, e.err.code)
+				require.Contains(t, e.err.Message, tt.err)
+				require.Equal(t, code.Code_INVALID_ARGUMENT, e.err.Code)
 				return
 			}
 			require.Nil(t, e.err)

@@ -30,7 +30,7 @@ type outcome struct {
 
 func (r result) outcome() outcome {
 	if r.critique == nil {
-		return outcome{code: r.err.code.String()}
+		return outcome{code: r.err.Code.String()}
 	}
 	o := outcome{state: string(r.critique.State)}
 	if s := r.critique.Score; s != nil {
@@ -71,7 +71,7 @@ func (jsonEncoder) encode(r result) ([]byte, error) {
 	if r.critique != nil {
 		line, err = wire.Marshal(wire.Graded(r.id, r.critique))
 	} else {
-		line, err = wire.Marshal(wire.Failed(r.id, r.shownLine(), r.err.code, r.err.message))
+		line, err = wire.Marshal(wire.Failed(r.id, r.shownLine(), r.err.Code, r.err.Message))
 	}
 	return append(line, '\n'), err
 }
@@ -124,7 +124,7 @@ func (csvEncoder) encode(r result) ([]byte, error) {
 	if c := r.critique; c != nil {
 		row = append(append(row, critiqueCells(c)...), "", "")
 	} else {
-		row = append(row[:cap(row)-2], r.err.code.String(), r.err.message)
+		row = append(row[:cap(row)-2], r.err.Code.String(), r.err.Message)
 	}
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)

@@ -216,7 +216,7 @@ func (r *reader) claim(e *entry) {
 	key := binary.BigEndian.Uint64(sum[:])
 	if _, taken := r.ids[key]; taken {
 		e.doubled = true
-		e.err = &lineError{code.Code_INVALID_ARGUMENT, fmt.Sprintf("the id %q came before; give every line an id of its own", e.id)}
+		e.err = &LineError{code.Code_INVALID_ARGUMENT, fmt.Sprintf("the id %q came before; give every line an id of its own", e.id)}
 		return
 	}
 	r.ids[key] = struct{}{}

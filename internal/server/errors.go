@@ -143,7 +143,8 @@ func unknownQuestion(e *rubric.UnknownQuestionError) *apiError {
 	if len(e.Nearest) > 0 {
 		advice = "did you mean " + strings.Join(e.Nearest, ", ") + "?"
 	}
-	return &apiError{reason: graderv1.ErrorReason_QUESTION_NOT_FOUND, message: fmt.Sprintf("unknown question %q; %s", e.ID, advice), cause: e}
+	return &apiError{reason: graderv1.ErrorReason_QUESTION_NOT_FOUND, message: fmt.Sprintf("unknown question %q; %s", e.ID, advice), cause: e,
+		metadata: map[string]string{"question_id": e.ID, "nearest": strings.Join(e.Nearest, ",")}}
 }
 
 func invalid(e *protovalidate.ValidationError) *apiError {

@@ -66,7 +66,7 @@ func Critique(c *grade.Critique) *graderv1.Critique {
 
 func point(p *grade.PointResult) *graderv1.PointDecision {
 	witnesses := &graderv1.Witnesses{}
-	if p.DecidedBy != grade.ByGate {
+	if p.DecidedBy != grade.ByGate && p.Check.Finding != "" {
 		witnesses.Check = &graderv1.CheckWitness{
 			Finding:  enum[graderv1.CheckWitness_Finding](graderv1.CheckWitness_Finding_value, p.Check.Finding),
 			Decision: enum[graderv1.PointDecision_Decision](graderv1.PointDecision_Decision_value, p.Check.Decision),

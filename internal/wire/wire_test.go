@@ -210,6 +210,29 @@ func TestRoundTrip(t *testing.T) {
 	again, err := Marshal(got)
 	require.NoError(t, err)
 	require.Equal(t, string(line), string(again))
+	back, err := Read(got)
+	require.NoError(t, err)
+	require.Empty(t, cmp.Diff(sent, Critique(back), protocmp.Transform()))
+}
+
+// TestReadReduced: what a server left out is left out when it is written again, but for the witnesses, which are empty.
+func TestReadReduced(t *testing.T) {
+	t.Parallel()
+	for _, level := range []graderv1.Detail_Value{graderv1.Detail_CANDIDATE, graderv1.Detail_SCORE} {
+		c, _ := full(t)
+		sent := Reduce(Critique(c), level)
+		back, err := Read(sent)
+		require.NoError(t, err)
+		again := Critique(back)
+		for _, p := range again.Points {
+			require.Empty(t, cmp.Diff(&graderv1.Witnesses{}, p.Witnesses, protocmp.Transform()))
+			p.Witnesses = nil
+		}
+		require.Empty(t, cmp.Diff(sent, again, protocmp.Transform()))
+	}
+	back, err := Read(nil)
+	require.NoError(t, err)
+	require.Empty(t, cmp.Diff(&grade.Critique{}, back))
 }
 
 func TestMarshal(t *testing.T) {
