@@ -111,7 +111,7 @@ func newRoot(g *globals) *cobra.Command {
 	root.AddCommand(newExplain(g), newRubric(g), newCalibrate(g), newVersion(g), newGrade(g), newQuestions(g), newDoctor(g), newCache(g))
 	root.AddCommand(newBatch(g))
 	root.AddCommand(newServe(g), newConfig(g))
-	root.AddCommand(newTranscribe(g), newReview(g), newInterview(g))
+	root.AddCommand(newTranscribe(g), newInterview(g), newReport(g), newReview(g))
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for _, c := range allCommands(root) {

@@ -232,10 +232,10 @@ func TestPagesOfOtherInterviewsGo(t *testing.T) {
 func TestUnreadableResultsChangeNothing(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, file, data, want string }{
-		{"no object", report.ResultsFile, "[]\n", `results.jsonl:1: not a line of results`},
-		{"cut short", report.ResultsFile, `{"interview":"mara-quist","critique":{"questionId":"black-tea`, `results.jsonl:1: not a line of results`},
-		{"nothing in it", report.ResultsFile, `{"interview":"mara-quist"}`, `results.jsonl:1: not a line of results: it has neither`},
-		{"interviews", report.InterviewsFile, "\n\nno\n", `interviews.jsonl:3: not a line of interviews`},
+		{"no object", report.ResultsFile, "[]\n", `results.jsonl:1: not what interview writes: `},
+		{"cut short", report.ResultsFile, `{"interview":"mara-quist","critique":{"questionId":"black-tea`, `results.jsonl:1: not what interview writes: `},
+		{"nothing in it", report.ResultsFile, `{"interview":"mara-quist"}`, `results.jsonl:1: not what interview writes: not a line of results: it has neither`},
+		{"interviews", report.InterviewsFile, "\n\nno\n", `interviews.jsonl:3: not what interview writes`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -245,6 +245,7 @@ func TestUnreadableResultsChangeNothing(t *testing.T) {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, tt.file), []byte(tt.data), 0o600))
 			_, err := report.Write(dir, report.Options{Question: tea})
 			require.ErrorContains(t, err, tt.want)
+			require.ErrorIs(t, err, report.ErrResults)
 			data, err := os.ReadFile(filepath.Join(dir, report.Folder, "index.html"))
 			require.NoError(t, err)
 			require.Equal(t, before["index.html"], string(data))

@@ -2,6 +2,7 @@ package report
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,9 @@ import (
 	"github.com/vivagrader/grader/internal/interview"
 	"github.com/vivagrader/grader/internal/review"
 )
+
+// ErrResults means that the results cannot be read as such; it comes wrapped with the place.
+var ErrResults = errors.New("not what interview writes")
 
 // asked is one interview with its lines in the order in which they were asked. Number is its place in
 // interviews.jsonl, from 1: the same in anonymous reports and others.
@@ -54,7 +58,7 @@ func (s *source) readRecordings(name string) error {
 	return review.EachLine(f, func(data []byte, p review.Place) error {
 		var r interview.Recording
 		if err := json.Unmarshal(data, &r); err != nil {
-			return fmt.Errorf("%s:%d: not a line of interviews: %w", InterviewsFile, p.Line, err)
+			return fmt.Errorf("%s:%d: %w: %w", InterviewsFile, p.Line, ErrResults, err)
 		}
 		s.recordings = append(s.recordings, r)
 		return nil
@@ -70,7 +74,7 @@ func (s *source) index() error {
 	return review.EachLine(s.results, func(data []byte, p review.Place) error {
 		var l struct{ Interview string }
 		if err := json.Unmarshal(data, &l); err != nil {
-			return fmt.Errorf("%s:%d: not a line of results: %w", ResultsFile, p.Line, err)
+			return fmt.Errorf("%s:%d: %w: %w", ResultsFile, p.Line, ErrResults, err)
 		}
 		if !known[l.Interview] {
 			known[l.Interview] = true
@@ -92,7 +96,7 @@ func (s *source) each(do func(*asked) error) error {
 			}
 			l, err := review.Parse(data)
 			if err != nil {
-				return fmt.Errorf("%s:%d: %w", ResultsFile, p.Line, err)
+				return fmt.Errorf("%s:%d: %w: %w", ResultsFile, p.Line, ErrResults, err)
 			}
 			iv.lines = append(iv.lines, l)
 		}
