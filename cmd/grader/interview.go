@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/vivagrader/grader/internal/diag"
 	"github.com/vivagrader/grader/internal/grade"
 	"github.com/vivagrader/grader/internal/interview"
+	"github.com/vivagrader/grader/internal/report"
 )
 
 type interviewFlags struct {
@@ -40,8 +42,8 @@ candidate said to each. FILE is a transcript (VTT, SRT, text with speaker labels
 recording (wav, flac, mp3, ogg; m4a, mp4 and webm with ffmpeg), which --speech-url writes down first. In a folder every
 such file is an interview; a recording with a transcript of the same name beside it is read from the transcript.
 
-The folder --out gets results.jsonl, a line for each question that was asked, and interviews.jsonl, a line for each file;
-transcripts of recordings are kept in transcripts/. A question that is not in the bank is NOT_IN_BANK. While it runs, the
+The folder --out gets results.jsonl, a line for each question that was asked, interviews.jsonl, a line for each file, and
+report/index.html, pages to read (report writes them again); transcripts of recordings are kept in transcripts/. A question that is not in the bank is NOT_IN_BANK. While it runs, the
 names end in .partial. A run that was interrupted, killed, stopped by a full disk or by --max-cost goes on with --resume.
 
 --map FILE.csv writes down how the interview was understood, a row for each turn. Correct role, kind or question_id in a
@@ -104,6 +106,9 @@ func (g *globals) interview(ctx context.Context, paths []string, f interviewFlag
 	}
 	cfg := interview.Config{Inputs: inputs, Out: f.out, Map: f.mapFile, Speaker: f.speaker, Anonymous: f.anonymous, Key: f.key,
 		Concurrency: f.concurrency, Resume: f.resume, MaxCost: f.maxCost}
+	if f.estimate {
+		return g.estimateInterviews(ctx, f, graders, bank, cfg)
+	}
 	use, j, err := f.judge.openJudge(g.err)
 	if err != nil {
 		return err
@@ -128,7 +133,11 @@ func (g *globals) interview(ctx context.Context, paths []string, f interviewFlag
 	if err != nil {
 		return interviewError(err, f, s)
 	}
-	if err := g.printInterviews(f, s, j); err != nil {
+	index, err := f.report(graders, s)
+	if err != nil {
+		return err
+	}
+	if err := g.printInterviews(f, s, j, index); err != nil {
 		return err
 	}
 	if n := s.Failed(); n > 0 && !s.Unchanged {
@@ -218,7 +227,19 @@ func interviewError(err error, f interviewFlags, s *interview.Summary) error {
 	return &exitError{code, fmt.Errorf("%w; run the same command with --resume to go on", err)}
 }
 
-func (g *globals) printInterviews(f interviewFlags, s *interview.Summary, j *app.Judge) error {
+// report writes the pages over the results, unless nothing has changed since they were written.
+func (f interviewFlags) report(graders graderSet, s *interview.Summary) (index string, err error) {
+	folder := report.Folder
+	if f.anonymous {
+		folder = report.AnonymousFolder
+	}
+	if _, err := os.Stat(filepath.Join(f.out, folder, "index.html")); err == nil && s.Unchanged {
+		return "", nil
+	}
+	return report.Write(f.out, report.Options{Question: graders.question, Anonymous: f.anonymous})
+}
+
+func (g *globals) printInterviews(f interviewFlags, s *interview.Summary, j *app.Judge, index string) error {
 	if s.Unchanged {
 		fmt.Fprintf(g.err, "grader: %s is finished already; nothing was graded again\n", f.out)
 	}
@@ -269,6 +290,9 @@ func (g *globals) printInterviews(f interviewFlags, s *interview.Summary, j *app
 	if spent != nil {
 		row("spent", "%s", usage(spent, "call"))
 		row("saved", "%s", usage(saved, "cached reply"))
+	}
+	if index != "" {
+		row("report", "%s", index)
 	}
 	return nil
 }
