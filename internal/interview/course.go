@@ -110,8 +110,26 @@ type stage struct {
 	answers int   // words of the candidate since the last question outside the bank
 }
 
+// asOne gives what an interviewer says on the way to a question, and nobody answers, to that question: "Imagine a service
+// under load. How do you find the hot code?"
+func asOne(labels []label) {
+	answered := map[topic]bool{}
+	for i := range labels {
+		if labels[i].role == candidate {
+			answered[labels[i].topic] = true
+		}
+	}
+	for i := len(labels) - 2; i >= 0; i-- {
+		l, next := &labels[i], &labels[i+1]
+		if l.role == interviewer && next.role == interviewer && l.topic >= 0 && !answered[l.topic] && next.topic != smallTalk {
+			l.topic = next.topic
+		}
+	}
+}
+
 // turns joins pieces of one kind into turns.
 func (b *Bank) turns(text string, ps []piece, labels []label) []Turn {
+	asOne(labels)
 	s := &stage{text: text, pieces: ps, labels: labels, asked: map[topic]bool{}, open: smallTalk}
 	kinds := make([]Kind, len(ps))
 	for i := 0; i < len(ps); {
