@@ -110,8 +110,8 @@ type stage struct {
 	answers int   // words of the candidate since the last question outside the bank
 }
 
-// asOne gives what an interviewer says on the way to a question, and nobody answers, to that question: "Imagine a service
-// under load. How do you find the hot code?"
+// asOne gives what an interviewer says on the way to a question, and nobody answers, to that question ("Imagine a service
+// under load. How do you find the hot code?").
 func asOne(labels []label) {
 	answered := map[topic]bool{}
 	for i := range labels {
