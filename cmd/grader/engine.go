@@ -74,7 +74,9 @@ func (h *here) grade(ctx context.Context, q *rubric.Question, a *submission) (*g
 		}
 	}
 	heard := float64(time.Since(start).Microseconds()) / 1000
-	c, err := gradeOne(ctx, g, q.ID, a.answer, h.judge)
+	answer := a.answer
+	answer.Unintelligible = a.voice != nil && speech.Unintelligible(a.voice.Transcript, q.Bank.Language)
+	c, err := gradeOne(ctx, g, q.ID, answer, h.judge)
 	if err != nil {
 		return nil, err
 	}

@@ -868,6 +868,8 @@ export interface components {
          *      - TOO_SHORT: Ungradable: fewer than 3 words, and none of them a term of the question.
          *      - NO_SPEECH: Ungradable: nothing was said in the recording.
          *      - OPENER_ONLY: Ungradable: an opening such as "Thought process:" with nothing after it.
+         *      - UNINTELLIGIBLE: Ungradable: the recogniser did not understand the recording, because of
+         *     noise, music or another language. What it wrote is in the transcript.
          *      - LOW_COVERAGE: score.value is left out: points with more than a fifth of the weight
          *     could not be decided.
          *      - JUDGE_NOT_CONFIGURED: Graded by keywords: no judge is configured.
@@ -881,7 +883,7 @@ export interface components {
          * @default UNSPECIFIED
          * @enum {string}
          */
-        "Reason.Value": "UNSPECIFIED" | "EMPTY" | "SYMBOLS_ONLY" | "NOT_LANGUAGE" | "UNSUPPORTED_LANGUAGE" | "TOO_SHORT" | "NO_SPEECH" | "OPENER_ONLY" | "LOW_COVERAGE" | "JUDGE_NOT_CONFIGURED" | "JUDGE_UNAVAILABLE" | "JUDGE_TIMEOUT" | "JUDGE_RATE_LIMITED" | "JUDGE_REFUSED" | "JUDGE_REPLY_INVALID" | "JUDGE_BUDGET_SPENT";
+        "Reason.Value": "UNSPECIFIED" | "EMPTY" | "SYMBOLS_ONLY" | "NOT_LANGUAGE" | "UNSUPPORTED_LANGUAGE" | "TOO_SHORT" | "NO_SPEECH" | "OPENER_ONLY" | "UNINTELLIGIBLE" | "LOW_COVERAGE" | "JUDGE_NOT_CONFIGURED" | "JUDGE_UNAVAILABLE" | "JUDGE_TIMEOUT" | "JUDGE_RATE_LIMITED" | "JUDGE_REFUSED" | "JUDGE_REPLY_INVALID" | "JUDGE_BUDGET_SPENT";
         /** @description Receipt says what produced a critique. With the same receipt the keyword part
          *     can be repeated exactly. */
         Receipt: {

@@ -140,5 +140,6 @@ var ungradableText = map[Reason]string{
 	ReasonNotLanguage:         "This does not read as language.",
 	ReasonUnsupportedLanguage: "The answer is in a language that this bank does not speak.",
 	ReasonTooShort:            "This is too short to grade, and it names nothing of the question.",
+	ReasonUnintelligible:      "What was said cannot be understood from the recording: noise, music or another language drowns it.",
 	ReasonOpenerOnly:          "This announces an answer, but none follows.",
 }

@@ -42,6 +42,7 @@ const (
 	ReasonTooShort            Reason = "TOO_SHORT"
 	ReasonNoSpeech            Reason = "NO_SPEECH"
 	ReasonOpenerOnly          Reason = "OPENER_ONLY"
+	ReasonUnintelligible      Reason = "UNINTELLIGIBLE"
 	ReasonLowCoverage         Reason = "LOW_COVERAGE"
 	ReasonJudgeUnavailable    Reason = "JUDGE_UNAVAILABLE"
 	ReasonJudgeTimeout        Reason = "JUDGE_TIMEOUT"

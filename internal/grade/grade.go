@@ -22,6 +22,8 @@ const MaxTextBytes = 32 << 10
 type Answer struct {
 	Text     string
 	Modality Modality
+	// Unintelligible means that a recogniser wrote the text and did not understand what it heard.
+	Unintelligible bool
 }
 
 // Grader grades answers to the questions of one bank. It is safe for concurrent use; questions are compiled when they
@@ -114,6 +116,9 @@ func (g *Grader) read(id string, a Answer) (*draft, error) {
 	d := &draft{grader: g, q: c.q, answer: a, gate: newGate(a.Text)}
 	d.reading = c.p.Read(canon.Read(d.gate.masked, c.p.Lexicon()))
 	d.reason, d.worthless = d.gate.judge(c.q, c.prompt, d.reading)
+	if a.Unintelligible && d.reason == "" {
+		d.reason, d.worthless = ReasonUnintelligible, ""
+	}
 	if d.reason == "" && d.worthless == "" && d.offTopic() {
 		d.worthless = FlagOffTopic
 	}

@@ -6,7 +6,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/vivagrader/grader/internal/rubric"
 	"github.com/vivagrader/grader/internal/transcript"
+	"github.com/vivagrader/grader/rubrics"
 )
 
 func spokenWords(words ...string) []transcript.Word {
@@ -52,4 +54,15 @@ func TestHearNothing(t *testing.T) {
 	short := &Critique{State: Ungradable, Reasons: []Reason{ReasonTooShort}}
 	short.Hear(tr, 0, false)
 	require.Equal(t, []Reason{ReasonTooShort}, short.Reasons)
+}
+
+func TestUnintelligibleAnswerIsNotGraded(t *testing.T) {
+	t.Parallel()
+	b, err := rubric.Open(rubrics.NodeJS(), "rubrics/nodejs")
+	require.NoError(t, err)
+	c, err := New(b, "test").Grade("event-loop-phases", Answer{Text: "Timers first, then poll, check and close, I think.", Modality: Spoken, Unintelligible: true})
+	require.NoError(t, err)
+	require.Equal(t, Ungradable, c.State)
+	require.Equal(t, []Reason{ReasonUnintelligible}, c.Reasons)
+	require.Nil(t, c.Score)
 }

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -61,6 +62,8 @@ func Find() (*Recorder, error) {
 
 const (
 	step = 100 * time.Millisecond // between two readings of the level
+	// beginWait is the time that a program has to write its first sound.
+	beginWait = time.Second
 	// endWait is the time that a program has to end once it is told to.
 	endWait = 2 * time.Second
 	// floorDB is the level of silence, in decibels under full scale.
@@ -85,14 +88,25 @@ func (r *Recorder) Record(ctx context.Context, stop <-chan struct{}, most time.D
 	if err != nil {
 		return nil, fmt.Errorf("record with %s: %w", r.Name, err)
 	}
+	begun := make(chan struct{})
 	go func() {
 		select {
 		case <-stop:
-			cancel()
+		case <-within.Done():
+			return
+		}
+		select { // an early stop still gets what is on its way
+		case <-begun:
+		case <-time.After(beginWait):
 		case <-within.Done():
 		}
+		cancel()
 	}()
-	sound := read(out, int(most/step), meter)
+	begin := sync.OnceFunc(func() { close(begun) })
+	sound := read(out, int(most/step), func(passed time.Duration, level float64) {
+		begin()
+		meter(passed, level)
+	})
 	cancel()
 	_, _ = io.Copy(io.Discard, out)
 	_ = cmd.Wait() // an interrupted program reports its interruption

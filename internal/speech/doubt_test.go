@@ -167,9 +167,49 @@ func TestUnsure(t *testing.T) {
 	segment := func(logprob float64) *transcript.Transcript {
 		return &transcript.Transcript{Segments: []transcript.Segment{{Times: transcript.Times{EndMS: 1000, Known: true}, Quality: &transcript.Quality{AvgLogprob: logprob}}}}
 	}
-	require.False(t, Unsure(segment(-1)))
-	require.True(t, Unsure(segment(-1.1)))
+	require.False(t, Unsure(segment(-0.7)))
+	require.True(t, Unsure(segment(-0.8)))
 	for _, s := range readStored(t) {
 		require.False(t, Unsure(s.transcript), s.name())
+		require.False(t, Unintelligible(s.transcript, "en"), s.name())
+	}
+}
+
+func TestUnintelligible(t *testing.T) {
+	t.Parallel()
+	heard := func(logprob float64, language string) *transcript.Transcript {
+		return &transcript.Transcript{Language: language, Segments: []transcript.Segment{{Times: transcript.Times{EndMS: 1000, Known: true}, Quality: &transcript.Quality{AvgLogprob: logprob}}}}
+	}
+	confidence := 0.3
+	words := &transcript.Transcript{Words: []transcript.Word{{Text: "a", Confidence: &confidence}}}
+	read := heard(0, "")
+	read.Segments[0].Quality, read.Segments[0].Confidence = nil, &confidence
+	var loop []word
+	for i := range 40 {
+		loop = append(loop, word{[]string{"and", "then"}[i%2], float64(i), float64(i + 1)})
+	}
+	looped, err := transcript.Parse([]byte(verbose(loop...)))
+	require.NoError(t, err)
+	tests := []struct {
+		name string
+		in   *transcript.Transcript
+		want bool
+	}{
+		{"nothing known", &transcript.Transcript{Text: "a"}, false},
+		{"an answer", heard(-0.3, "english"), false},
+		{"little trust", heard(-0.9, "english"), false},
+		{"hardly any trust", heard(-1.1, "english"), true},
+		{"the same, read from our own JSON", read, true},
+		{"words without confidence", words, true},
+		{"another language, well heard", heard(-0.3, "german"), false},
+		{"another language, badly heard", heard(-0.9, "la"), true},
+		{"a language of unknown name", heard(-0.9, ""), false},
+		{"mostly a loop", looped, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, tt.want, Unintelligible(tt.in, "en"))
+		})
 	}
 }

@@ -26,13 +26,20 @@ type span struct {
 
 // repair takes what is in doubt once more without the vocabulary: the doubtful spans where the sound can be cut, else the
 // whole clip. It returns the transcript with the better of both in each span, and the doubts that remain. What neither
-// has words for is a pause. Without a vocabulary the whole would come back as it was, so that only spans are tried.
+// has words for is a pause, unless it is mostly sound. Without a vocabulary the whole would come back as it was, so that only spans are tried.
 func (c *Client) repair(ctx context.Context, cl clip, t *transcript.Transcript, prompted bool, r *Result) (*transcript.Transcript, []Doubt, error) {
 	doubts := serious(t)
-	if len(doubts) == 0 {
+	if len(doubts)+len(silentEnds(t, t.DurationMS)) == 0 {
 		return t, nil, nil
 	}
-	sound, steps := c.heardSound(ctx, cl, doubts[len(doubts)-1].EndMS)
+	sound, steps := c.heardSound(ctx, cl, t.TimesAt(0, len(t.Text)).EndMS)
+	if sound != nil {
+		doubts = append(doubts, silentEnds(t, sound.ms(sound.length()))...)
+		slices.SortFunc(doubts, func(a, b Doubt) int { return a.StartMS - b.StartMS })
+	}
+	if sound == nil && t.Text == "" {
+		doubts = silentEnds(t, t.DurationMS)
+	}
 	doubts = slices.DeleteFunc(doubts, func(d Doubt) bool { return quiet(d, steps) })
 	spans := spansOf(t, doubts)
 	if len(spans) == 0 {
@@ -78,6 +85,26 @@ func serious(t *transcript.Transcript) []Doubt {
 	return slices.DeleteFunc(Doubts(t), func(d Doubt) bool { return d.Kind == Invented })
 }
 
+// silentEnds are the beginning and the end of a clip where they have no words for a while. Most are silent; only the
+// sound can tell.
+func silentEnds(t *transcript.Transcript, lengthMS int) []Doubt {
+	switch {
+	case t.Text == "" && lengthMS >= gapMS:
+		return []Doubt{{Lost, 0, lengthMS}}
+	case !t.Timed():
+		return nil
+	}
+	var out []Doubt
+	first, last := t.Words[0].StartMS, t.Words[len(t.Words)-1].EndMS
+	if first >= gapMS {
+		out = append(out, Doubt{Lost, 0, first})
+	}
+	if lengthMS-last >= gapMS {
+		out = append(out, Doubt{Lost, last, lengthMS})
+	}
+	return out
+}
+
 // heardSound is the sound of a clip in the clip's own time, with the steps of levelMS in which it is not silent; nil
 // where it cannot be had, or is shorter than the recogniser makes it.
 func (c *Client) heardSound(ctx context.Context, cl clip, endMS int) (*wave, []bool) {
@@ -91,16 +118,21 @@ func (c *Client) heardSound(ctx context.Context, cl clip, endMS int) (*wave, []b
 
 // quiet reports whether a stretch without words is known to be without sound, too.
 func quiet(d Doubt, steps []bool) bool {
-	if d.Kind != Lost || len(steps) == 0 {
-		return false
-	}
+	return d.Kind == Lost && len(steps) > 0 && soundMS(d, steps) <= faintMS
+}
+
+// sounds reports whether the better half of a stretch without words is known to have sound: a voice that nobody understood
+// rather than a pause.
+func sounds(d Doubt, steps []bool) bool { return 2*soundMS(d, steps) > d.length() }
+
+func soundMS(d Doubt, steps []bool) int {
 	n := 0
 	for i := d.StartMS / levelMS; i < min(d.EndMS/levelMS, len(steps)); i++ {
 		if steps[i] {
 			n++
 		}
 	}
-	return n*levelMS <= faintMS
+	return n * levelMS
 }
 
 // listenTo takes a span of the sound, and gives its transcript in the time of the clip.
@@ -116,17 +148,18 @@ func (c *Client) listenTo(ctx context.Context, sound *wave, s span, r *Result) (
 
 // better puts the second pass into the span if it leaves less in doubt there, and returns what remains.
 func (r *Result) better(cl clip, first, second *transcript.Transcript, s span, steps []bool) (*transcript.Transcript, []Doubt) {
-	before, after := s.holes(first.Between(s.startMS, s.endMS), steps), s.holes(second, steps)
+	old := first.Between(s.startMS, s.endMS)
+	before, after := s.holes(old, steps), s.holes(second, steps)
 	both := func(d Doubt, others []Doubt) bool { return d.Kind == Lost && slices.ContainsFunc(others, d.samePlace) }
 	var left []Doubt
 	for _, d := range s.doubts {
-		if both(d, after) {
+		if both(d, after) && !sounds(d, steps) {
 			r.note("%s: a second pass has none either, so that it counts as a pause", cl.doubtInRecording(d))
 		} else {
 			left = append(left, d)
 		}
 	}
-	if extent(after) > extent(before)-gainMS {
+	if extent(after) > extent(before)-gainMS && (old.Text != "" || second.Text == "") {
 		return first, left
 	}
 	for _, d := range left {

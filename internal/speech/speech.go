@@ -144,6 +144,10 @@ func (c *Client) part(ctx context.Context, cl clip, vocabulary string, r *Result
 	if len(cl.stretches) > 1 && untimed(t) {
 		return c.oneByOne(ctx, cl, vocabulary, r)
 	}
+	if onlyNames(t.Text, vocabulary) { // recognisers say the prompt again where they hear no voice
+		r.note("%q is the vocabulary said again: left out", t.Text)
+		t = &transcript.Transcript{DurationMS: t.DurationMS, Format: t.Format}
+	}
 	t, doubts, err := c.repair(ctx, cl, t, vocabulary != "", r)
 	if err != nil {
 		return nil, err
@@ -151,7 +155,7 @@ func (c *Client) part(ctx context.Context, cl clip, vocabulary string, r *Result
 	for _, d := range doubts {
 		r.Doubts = append(r.Doubts, cl.doubtInRecording(d))
 	}
-	if t, err = r.withoutInvented(cl, t); err != nil {
+	if t, err = r.withoutInvented(cl, t, vocabulary); err != nil {
 		return nil, err
 	}
 	return cl.inRecording(t), nil
@@ -177,11 +181,12 @@ func (c *Client) oneByOne(ctx context.Context, cl clip, vocabulary string, r *Re
 	return concat(parts), nil
 }
 
-// withoutInvented takes the segments out in which nobody speaks.
-func (r *Result) withoutInvented(cl clip, t *transcript.Transcript) (*transcript.Transcript, error) {
+// withoutInvented takes the segments out in which nobody speaks: what the recogniser doubts itself, and the vocabulary
+// that it says again where it hears no voice.
+func (r *Result) withoutInvented(cl clip, t *transcript.Transcript, vocabulary string) (*transcript.Transcript, error) {
 	var kept, dropped []transcript.Segment
 	for _, s := range t.Segments {
-		if invented(&s) {
+		if invented(&s) || echo(&s, vocabulary) {
 			dropped = append(dropped, s)
 			at := cl.doubtInRecording(Doubt{Invented, s.StartMS, s.EndMS})
 			r.note("dropped %q at %s: nobody speaks there", s.Text, transcript.Clock(at.StartMS))

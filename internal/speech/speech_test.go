@@ -150,7 +150,18 @@ func TestTranscribe(t *testing.T) {
 		doubts     []Doubt
 		notes      []string
 	}{
-		{"as it comes", "T: libuv.", func(upload) (int, string, string) { return ok(verbose(word{"libuv", 0, 1})) }, "libuv", 1, nil, nil},
+		{"as it comes", "T: libuv.", func(upload) (int, string, string) { return ok(verbose(word{"libuv", 0, 1}, word{"waits", 1, 2})) }, "libuv waits", 1, nil, nil},
+		{"the vocabulary on noise", "T: libuv, setTimeout.", func(u upload) (int, string, string) {
+			if u.prompt != "" {
+				return ok(verbose(word{"Libuv,", 0, 1}, word{"setTimeout.", 1, 2}))
+			}
+			return ok(`{"text":"","duration":60}`)
+		}, "", 2, nil, []string{`"Libuv, setTimeout." is the vocabulary said again`, "a second pass has none either"}},
+		{"an answer that is a name", "T: libuv.", func(upload) (int, string, string) { return ok(verbose(word{"libuv", 0, 1})) }, "libuv", 2, nil,
+			[]string{`"libuv" is the vocabulary said again`, "counts as a pause"}},
+		{"the vocabulary behind the answer", "T: libuv.", func(upload) (int, string, string) {
+			return ok(`{"text":" It waits. Libuv.","duration":5,"segments":[{"start":0,"end":2,"text":" It waits.","avg_logprob":-0.2},{"start":2,"end":4,"text":" Libuv.","avg_logprob":-0.4,"no_speech_prob":0.8}],"words":[{"word":"It","start":0,"end":1},{"word":"waits","start":1,"end":2},{"word":"Libuv","start":2,"end":4}]}`)
+		}, "It waits.", 1, nil, []string{`dropped "Libuv." at 0:02`}},
 		{"lost speech is taken again", "T: libuv.", func(u upload) (int, string, string) {
 			if u.prompt != "" {
 				return ok(holey)

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"math"
-	"strings"
 
 	graderv1 "github.com/vivagrader/grader/gen/grader/v1"
 	"github.com/vivagrader/grader/internal/grade"
@@ -10,15 +9,10 @@ import (
 	"github.com/vivagrader/grader/internal/transcript"
 )
 
-// languages are the tags of languages that Whisper calls by their names.
-var languages = map[string]string{"english": "en", "german": "de", "french": "fr", "spanish": "es", "italian": "it", "portuguese": "pt",
-	"dutch": "nl", "polish": "pl", "russian": "ru", "ukrainian": "uk", "japanese": "ja", "chinese": "zh", "korean": "ko", "hindi": "hi",
-	"arabic": "ar", "turkish": "tr", "swedish": "sv"}
-
 // Transcript converts a transcript. The confidence of a segment is the recogniser's mean probability of its tokens where
 // it gives no other.
 func Transcript(t *transcript.Transcript) *graderv1.Transcript {
-	out := &graderv1.Transcript{Text: t.Text, Language: optional(language(t.Language))}
+	out := &graderv1.Transcript{Text: t.Text, Language: optional(transcript.LanguageTag(t.Language))}
 	if t.Doubtful {
 		out.Doubtful = &t.Doubtful
 	}
@@ -47,13 +41,6 @@ func Transcribed(r *speech.Result) *graderv1.TranscribeResponse {
 		out.Doubts = append(out.Doubts, &graderv1.Doubt{Kind: enum[graderv1.Doubt_Kind](graderv1.Doubt_Kind_value, d.Kind), StartMs: int32(d.StartMS), EndMs: int32(d.EndMS)})
 	}
 	return out
-}
-
-func language(name string) string {
-	if tag, ok := languages[strings.ToLower(name)]; ok {
-		return tag
-	}
-	return strings.ReplaceAll(name, "_", "-")
 }
 
 func milliseconds(t transcript.Times) (start, end *int32) {

@@ -102,6 +102,9 @@ const (
 	Reason_NO_SPEECH Reason_Value = 6
 	// Ungradable: an opening such as "Thought process:" with nothing after it.
 	Reason_OPENER_ONLY Reason_Value = 7
+	// Ungradable: the recogniser did not understand the recording, because of
+	// noise, music or another language. What it wrote is in the transcript.
+	Reason_UNINTELLIGIBLE Reason_Value = 8
 	// score.value is left out: points with more than a fifth of the weight
 	// could not be decided.
 	Reason_LOW_COVERAGE Reason_Value = 20
@@ -133,6 +136,7 @@ var (
 		5:  "TOO_SHORT",
 		6:  "NO_SPEECH",
 		7:  "OPENER_ONLY",
+		8:  "UNINTELLIGIBLE",
 		20: "LOW_COVERAGE",
 		40: "JUDGE_NOT_CONFIGURED",
 		41: "JUDGE_UNAVAILABLE",
@@ -151,6 +155,7 @@ var (
 		"TOO_SHORT":            5,
 		"NO_SPEECH":            6,
 		"OPENER_ONLY":          7,
+		"UNINTELLIGIBLE":       8,
 		"LOW_COVERAGE":         20,
 		"JUDGE_NOT_CONFIGURED": 40,
 		"JUDGE_UNAVAILABLE":    41,
@@ -2380,8 +2385,8 @@ const file_grader_v1_critique_proto_rawDesc = "" +
 	"\x06GRADED\x10\x01\x12\f\n" +
 	"\bDEGRADED\x10\x02\x12\x0e\n" +
 	"\n" +
-	"UNGRADABLE\x10\x03\"\xcd\x02\n" +
-	"\x06Reason\"\xc2\x02\n" +
+	"UNGRADABLE\x10\x03\"\xe1\x02\n" +
+	"\x06Reason\"\xd6\x02\n" +
 	"\x05Value\x12\x0f\n" +
 	"\vUNSPECIFIED\x10\x00\x12\t\n" +
 	"\x05EMPTY\x10\x01\x12\x10\n" +
@@ -2390,7 +2395,8 @@ const file_grader_v1_critique_proto_rawDesc = "" +
 	"\x14UNSUPPORTED_LANGUAGE\x10\x04\x12\r\n" +
 	"\tTOO_SHORT\x10\x05\x12\r\n" +
 	"\tNO_SPEECH\x10\x06\x12\x0f\n" +
-	"\vOPENER_ONLY\x10\a\x12\x10\n" +
+	"\vOPENER_ONLY\x10\a\x12\x12\n" +
+	"\x0eUNINTELLIGIBLE\x10\b\x12\x10\n" +
 	"\fLOW_COVERAGE\x10\x14\x12\x18\n" +
 	"\x14JUDGE_NOT_CONFIGURED\x10(\x12\x15\n" +
 	"\x11JUDGE_UNAVAILABLE\x10)\x12\x11\n" +

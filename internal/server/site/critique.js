@@ -14,6 +14,7 @@ const notes = {
   TOO_SHORT: "This is too short to be an answer.",
   NO_SPEECH: "Nothing was said in the recording.",
   OPENER_ONLY: "This begins an answer and then stops.",
+  UNINTELLIGIBLE: "The recording could not be understood.",
   LOW_COVERAGE: "Too many points are undecided for one figure: read the range.",
   JUDGE_UNAVAILABLE: "The judge could not be reached.",
   JUDGE_TIMEOUT: "The judge took too long.",
