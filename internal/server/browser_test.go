@@ -211,8 +211,8 @@ const tallest = 5000
 // shot keeps a picture of the whole page.
 func (b *tab) shot(name string) {
 	b.t.Helper()
-	beyond, height := true, eval[float64](b, "document.documentElement.scrollHeight")
-	png := protocol(b, cdpage.CaptureScreenshot, cdpage.CaptureScreenshotParams{CaptureBeyondViewport: &beyond, Clip: &cdpage.Viewport{Width: float64(b.width), Height: min(tallest, height), Scale: 1}}).Data
+	yes, height := true, eval[float64](b, "document.documentElement.scrollHeight")
+	png := protocol(b, cdpage.CaptureScreenshot, cdpage.CaptureScreenshotParams{CaptureBeyondViewport: &yes, OptimizeForSpeed: &yes, Clip: &cdpage.Viewport{Width: float64(b.width), Height: min(tallest, height), Scale: 1}}).Data
 	require.NoError(b.t, os.WriteFile(filepath.Join(shots, name+".png"), png, 0o644))
 }
 

@@ -107,7 +107,7 @@ async function start() {
 
 function showLevel(level, loudest) {
   const elapsed = now.recording?.elapsed() ?? 0;
-  $("voice-level").value = Math.sqrt(level); // ears are no linear scale either
+  $("voice-level").value = Math.sqrt(level) || 0; // ears are no linear scale either
   $("voice-time").textContent = clock(elapsed) + " of " + clock(page.question().expectedSeconds * 1000);
   if (elapsed > 3000 && loudest < silenceLevel) note("Nothing is heard. Is the microphone muted?", true);
   if (elapsed > longest) stop();

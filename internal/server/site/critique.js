@@ -67,11 +67,15 @@ export function show(c, context) {
   $("json").textContent = JSON.stringify(c, null, 2);
 }
 
+const open = ["MISSED", "PARTIAL"]; // decisions that leave something to earn
+
 // cardsOf numbers everything that was decided, points first, in the rubric's order, so that numbers stay while a judge
 // changes decisions.
 function cardsOf(c) {
   const gain = (field, id) => c.nextSteps.find((s) => s[field] === id)?.gain ?? 0;
-  const points = c.points.map((p) => ({ ...p, group: p.decision, kind: p.decision.toLowerCase(), label: labelOf(c, p.decision), gain: gain("pointId", p.id), text: p.statement,
+  const all = c.points.reduce((sum, p) => sum + p.weight, 0);
+  const worth = (p) => (open.includes(p.decision) ? 100 * p.weight * (1 - p.credit) / all : gain("pointId", p.id)); // steps are only the first few
+  const points = c.points.map((p) => ({ ...p, group: p.decision, kind: p.decision.toLowerCase(), label: labelOf(c, p.decision), gain: worth(p), text: p.statement,
     about: p.kind.toLowerCase().replaceAll("_", " ") + ", " + (weights[p.weight] ?? "weight " + p.weight) }));
   const wrong = c.misconceptions.filter((m) => m.decision === "ASSERTED").map((m) => ({ ...m, group: "ASSERTED", kind: "wrong", label: "Wrong", gain: gain("misconceptionId", m.id), text: m.correction }));
   const habits = c.habits.filter((h) => h.decision === "PRESENT").map((h) => ({ ...h, group: "PRESENT", kind: "habit", label: "Habit", gain: 0, text: h.advice }));
@@ -88,8 +92,8 @@ function showScore(c, bands) {
   $("figure").textContent = figure(c);
   $("band").textContent = bandOf(c);
   $("range").replaceChildren(...scale(s, bands));
-  const open = c.mode === "KEYWORDS" ? "what is said in other words can count too." : "what is undecided could still count.";
-  const range = s.low === s.high ? "Every point is decided." : "Between " + number(s.low) + " and " + number(s.high) + ": " + open;
+  const rest = c.mode === "KEYWORDS" ? "what is said in other words can count too." : "what is undecided could still count.";
+  const range = s.low === s.high ? "Every point is decided." : "Between " + number(s.low) + " and " + number(s.high) + ": " + rest;
   $("range").setAttribute("aria-label", "Scale from 0 to 100: " + figure(c) + ", " + bandOf(c) + ". " + range);
   $("range-text").textContent = range;
   showTally(c);
@@ -122,9 +126,9 @@ function showLegend(spans, sentences) {
 }
 
 function showGroups(c, cards, spans, context) {
-  const open = c.mode === "KEYWORDS" ? "Not found in your words: a strong answer also says" : "Missed: a strong answer also says";
+  const missed = (c.mode === "KEYWORDS" ? "Not found in your words" : "Missed") + ": a strong answer also says";
   const groups = [
-    ["Put right", ["CONTRADICTED", "ASSERTED"]], [open, ["MISSED"]], ["Half there", ["PARTIAL"]], ["Undecided", ["UNKNOWN"]], ["What counted", ["MET"]], ["Habits to work on", ["PRESENT"]],
+    ["Put right", ["CONTRADICTED", "ASSERTED"]], [missed, ["MISSED"]], ["Half there", ["PARTIAL"]], ["Undecided", ["UNKNOWN"]], ["What counted", ["MET"]], ["Habits to work on", ["PRESENT"]],
   ];
   $("groups").replaceChildren(...groups.flatMap(([title, kinds]) => {
     const mine = cards.filter((card) => kinds.includes(card.group)).sort((a, b) => b.gain - a.gain || (b.weight ?? 0) - (a.weight ?? 0) || a.number - b.number);
@@ -149,7 +153,7 @@ function cardOf(card, spans, context) {
 // reasonOf is what the heading of the card's group does not say already.
 function reasonOf(card) {
   if (card.group === "PARTIAL" && card.missing.length) return "Not found: " + card.missing.join("; ") + ".";
-  return card.reason?.startsWith("Not found in your words") ? "" : card.reason;
+  return /^Not (said|found in your words)\b/.test(card.reason) ? "" : card.reason;
 }
 
 const quoteLength = 160;

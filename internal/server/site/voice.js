@@ -19,7 +19,7 @@ function refusal(e) {
   }
 }
 
-// record starts recording. level reports how loud it is, 0 to 1, until the recording ends.
+// record starts recording. level reports ten times a second how loud it is, 0 to 1 or NaN where the browser does not say.
 export async function record(level) {
   if (!navigator.mediaDevices) throw new Error("Browsers give the microphone only to pages over https or on localhost.");
   let stream;
@@ -53,12 +53,13 @@ export async function record(level) {
 
 function meter(stream, level) {
   const context = new AudioContext();
+  context.resume(); // some browsers want to be asked
   const analyser = context.createAnalyser();
   context.createMediaStreamSource(stream).connect(analyser);
   const samples = new Float32Array(analyser.fftSize);
   const timer = setInterval(() => {
     analyser.getFloatTimeDomainData(samples);
-    level(samples.reduce((most, s) => Math.max(most, Math.abs(s)), 0));
+    level(context.state === "running" ? samples.reduce((most, s) => Math.max(most, Math.abs(s)), 0) : NaN);
   }, 100);
   return () => { clearInterval(timer); context.close(); };
 }
