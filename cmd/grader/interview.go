@@ -43,8 +43,8 @@ recording (wav, flac, mp3, ogg; m4a, mp4 and webm with ffmpeg), which --speech-u
 such file is an interview; a recording with a transcript of the same name beside it is read from the transcript.
 
 The folder --out gets results.jsonl, a line for each question that was asked, interviews.jsonl, a line for each file, and
-report/index.html, pages to read (report writes them again); transcripts of recordings are kept in transcripts/. A question that is not in the bank is NOT_IN_BANK. While it runs, the
-names end in .partial. A run that was interrupted, killed, stopped by a full disk or by --max-cost goes on with --resume.
+report/index.html, pages to read (report writes them again); transcripts of recordings are kept in transcripts/. A question
+that is not in the bank is NOT_IN_BANK. While it runs, the names end in .partial. A run that was interrupted, killed, stopped by a full disk or by --max-cost goes on with --resume.
 
 --map FILE.csv writes down how the interview was understood, a row for each turn. Correct role, kind or question_id in a
 spreadsheet and run again with the same --map and another --out: the map is obeyed.`,

@@ -61,11 +61,11 @@ func anonymous(t *transcript.Transcript, source, wanted string) (*transcript.Tra
 			continue
 		}
 		labels[s] = fmt.Sprintf("Speaker %d", i+1)
-		for _, w := range nameWords(s) {
+		for _, w := range NameWords(s) {
 			hidden[w] = labels[s]
 		}
 	}
-	for _, w := range nameWords(stem(filepath.Base(source))) {
+	for _, w := range NameWords(stem(filepath.Base(source))) {
 		if _, ok := hidden[w]; !ok && !slices.Contains(words(t.Text), strings.ToLower(w)) {
 			hidden[w] = "Someone"
 		}
@@ -88,8 +88,8 @@ func anonymous(t *transcript.Transcript, source, wanted string) (*transcript.Tra
 	return out, wanted
 }
 
-// nameWords are the words of a label or file that can be a person's name, as names are written.
-func nameWords(s string) []string {
+// NameWords are the words of a label or file that can be a person's name, as names are written.
+func NameWords(s string) []string {
 	var out []string
 	for _, w := range strings.FieldsFunc(s, func(r rune) bool { return !unicode.IsLetter(r) }) {
 		if utf8.RuneCountInString(w) >= minName && !slices.Contains(plainLabels, strings.ToLower(w)) {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/vivagrader/grader/internal/interview"
 )
 
 // namer says what an interview is called, and rewrites texts: in an anonymous report names become numbers.
@@ -24,10 +26,7 @@ func newNamer(iv *asked, anonymous bool) namer {
 	return namer{title: label, label: label, hidden: hiddenNames(iv)}
 }
 
-// roleWords are words of labels and file names that name nobody.
-var roleWords = []string{"candidate", "interviewee", "applicant", "speaker", "unknown", "interview", "recording", "mock", "audio", "transcript", "session"}
-
-// minName is the length in letters of the shortest word of a name that is hidden by itself.
+// minName is the length in letters of the shortest name that is hidden.
 const minName = 3
 
 // hiddenNames are the names of an interview as they can stand in texts: label and file as they are, and their words.
@@ -43,11 +42,11 @@ func hiddenNames(iv *asked) []string {
 	}
 	spoken := all.String()
 	names := []string{iv.Source, path.Base(iv.Source), iv.Interview, path.Base(iv.Interview)}
-	if len(nameWords(iv.Candidate)) > 0 {
+	if len(interview.NameWords(iv.Candidate)) > 0 {
 		names = append(names, iv.Candidate)
-		names = append(names, nameWords(iv.Candidate)...)
+		names = append(names, interview.NameWords(iv.Candidate)...)
 	}
-	for _, w := range nameWords(iv.Interview) {
+	for _, w := range interview.NameWords(iv.Interview) {
 		if !containsWord(spoken, strings.ToLower(w)) {
 			names = append(names, w)
 		}
@@ -60,19 +59,6 @@ func hiddenNames(iv *asked) []string {
 		return strings.Compare(a, b)
 	})
 	return slices.Compact(names)
-}
-
-// nameWords are the words of a label or file that can be a person's name, as names are written.
-func nameWords(s string) []string {
-	var out []string
-	for _, w := range strings.FieldsFunc(s, func(r rune) bool { return !unicode.IsLetter(r) }) {
-		if utf8.RuneCountInString(w) < minName || slices.Contains(roleWords, strings.ToLower(w)) {
-			continue
-		}
-		first, size := utf8.DecodeRuneInString(w)
-		out = append(out, string(unicode.ToUpper(first))+w[size:])
-	}
-	return out
 }
 
 // text hides the names in s.
