@@ -26,8 +26,8 @@ import (
 // shots is where the screenshots of the last run are, to be looked at.
 const shots = "../../.build/browser"
 
-// patience bounds a wait; a browser on a busy machine is slow.
-const patience = 20 * time.Second
+// longestWait bounds a wait; a browser on a busy machine is slow.
+const longestWait = 20 * time.Second
 
 // opener opens a page in a window of its own. What the page complains about fails the test, but for what is forgiven.
 type opener func(t *testing.T, url string, forgiven ...string) *tab
@@ -115,7 +115,7 @@ func (b *tab) listen(event any) {
 
 func (b *tab) run(actions ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, longestWait)
 	defer cancel()
 	require.NoError(b.t, chromedp.Do(ctx, actions...))
 }
@@ -123,7 +123,7 @@ func (b *tab) run(actions ...chromedp.Action[chromedp.Void]) {
 // protocol sends a command of the protocol.
 func protocol[P, R any](b *tab, command cdp.Command[P, R], params P) R {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, longestWait)
 	defer cancel()
 	r, err := chromedp.Call(ctx, command, params)
 	require.NoError(b.t, err)
@@ -151,7 +151,7 @@ func (b *tab) prefers(feature, value string) {
 // eval returns the value of an expression.
 func eval[T any](b *tab, expression string) T {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, longestWait)
 	defer cancel()
 	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
 	require.NoError(b.t, err, expression)
@@ -161,7 +161,7 @@ func eval[T any](b *tab, expression string) T {
 // until waits for a condition of the page.
 func (b *tab) until(condition string) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, longestWait)
 	defer cancel()
 	_, err := chromedp.Run(ctx, chromedp.Poll[bool]("Boolean("+condition+")"))
 	require.NoError(b.t, err, "%s never held; the page says:\n%s", condition, eval[string](b, "document.body.innerText"))

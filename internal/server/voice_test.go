@@ -58,7 +58,7 @@ func TestBrowserVoice(t *testing.T) {
 // microphone answers for the user when the page asks for the microphone.
 func (b *tab) microphone(setting cdpbrowser.PermissionSetting) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, longestWait)
 	defer cancel()
 	_, err := chromedp.CallBrowser(ctx, cdpbrowser.SetPermission, cdpbrowser.SetPermissionParams{Permission: &cdpbrowser.PermissionDescriptor{Name: "microphone"}, Setting: setting,
 		Origin: b.origin, BrowserContextID: chromedp.FromContext(b.ctx).BrowserContextID})
