@@ -10,6 +10,7 @@ import (
 	"github.com/vivagrader/grader/internal/grade"
 	"github.com/vivagrader/grader/internal/rubric"
 	"github.com/vivagrader/grader/internal/speech"
+	"github.com/vivagrader/grader/internal/transcript"
 	"github.com/vivagrader/grader/internal/wire"
 )
 
@@ -75,7 +76,10 @@ func (h *here) grade(ctx context.Context, q *rubric.Question, a *submission) (*g
 	}
 	heard := float64(time.Since(start).Microseconds()) / 1000
 	answer := a.answer
-	answer.Unintelligible = a.voice != nil && speech.Unintelligible(a.voice.Transcript, q.Bank.Language)
+	if a.voice != nil {
+		answer.Language = transcript.LanguageTag(a.voice.Language)
+		answer.Unintelligible = speech.Unintelligible(a.voice.Transcript, q.Bank.Language)
+	}
 	c, err := gradeOne(ctx, g, q.ID, answer, h.judge)
 	if err != nil {
 		return nil, err

@@ -28,6 +28,9 @@ const (
 	echoShare = 0.85
 	// foreignShare is the share of another language's function words above which a text is in that language.
 	foreignShare = 0.12
+	// nativeShare is the share of English function words under which a text is not English if a recogniser says so, too:
+	// that of the lowest honest answer.
+	nativeShare = 0.25
 	// scriptShare is the share of letters outside the Latin script above which a text is not English.
 	scriptShare = 0.5
 )
@@ -38,6 +41,7 @@ const flagEmptied Flag = "EMPTIED"
 // gate is what is settled before any witness is heard.
 type gate struct {
 	text     string
+	language string       // that a recogniser heard; empty where unknown
 	masked   string       // text with the removed spans blanked, byte for byte
 	spans    []canon.Span // removed
 	injected bool
@@ -129,7 +133,7 @@ func (g *gate) judge(q *rubric.Question, asked func() promptWords, r *check.Read
 	}
 	n := len(t.Tokens)
 	switch {
-	case q.Bank.Language == "en" && foreign(t):
+	case q.Bank.Language == "en" && (foreign(t) || g.heardOther("en") && float64(function) < nativeShare*float64(n)):
 		return ReasonUnsupportedLanguage, ""
 	case n >= 6 && function == 0 && !r.AnyTerm() && gibberish(t):
 		return ReasonNotLanguage, ""
@@ -139,6 +143,11 @@ func (g *gate) judge(q *rubric.Question, asked func() promptWords, r *check.Read
 		return "", FlagEcho
 	}
 	return "", ""
+}
+
+// heardOther reports whether a recogniser heard another language. Alone that proves nothing: accents mislead recognisers.
+func (g *gate) heardOther(language string) bool {
+	return g.language != "" && !strings.HasPrefix(g.language, language)
 }
 
 func opener(s string) bool {

@@ -22,6 +22,8 @@ const MaxTextBytes = 32 << 10
 type Answer struct {
 	Text     string
 	Modality Modality
+	// Language is the tag of the language that a recogniser heard, such as "de"; empty where nobody says.
+	Language string
 	// Unintelligible means that a recogniser wrote the text and did not understand what it heard.
 	Unintelligible bool
 }
@@ -114,6 +116,7 @@ func (g *Grader) read(id string, a Answer) (*draft, error) {
 		return nil, c.err
 	}
 	d := &draft{grader: g, q: c.q, answer: a, gate: newGate(a.Text)}
+	d.gate.language = a.Language
 	d.reading = c.p.Read(canon.Read(d.gate.masked, c.p.Lexicon()))
 	d.reason, d.worthless = d.gate.judge(c.q, c.prompt, d.reading)
 	if a.Unintelligible && d.reason == "" {

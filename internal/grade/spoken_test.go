@@ -56,13 +56,32 @@ func TestHearNothing(t *testing.T) {
 	require.Equal(t, []Reason{ReasonTooShort}, short.Reasons)
 }
 
-func TestUnintelligibleAnswerIsNotGraded(t *testing.T) {
+func TestWhatARecogniserDidNotUnderstandIsNotGraded(t *testing.T) {
 	t.Parallel()
 	b, err := rubric.Open(rubrics.NodeJS(), "rubrics/nodejs")
 	require.NoError(t, err)
-	c, err := New(b, "test").Grade("event-loop-phases", Answer{Text: "Timers first, then poll, check and close, I think.", Modality: Spoken, Unintelligible: true})
-	require.NoError(t, err)
-	require.Equal(t, Ungradable, c.State)
-	require.Equal(t, []Reason{ReasonUnintelligible}, c.Reasons)
-	require.Nil(t, c.Score)
+	const english = "Timers first, then poll, check and close, I think."
+	tests := []struct {
+		name   string
+		answer Answer
+		want   []Reason
+	}{
+		{"as it comes", Answer{Text: english}, nil},
+		{"unintelligible", Answer{Text: english, Unintelligible: true}, []Reason{ReasonUnintelligible}},
+		{"silence has its own reason", Answer{Unintelligible: true}, []Reason{ReasonEmpty}},
+		{"English that was heard as another language", Answer{Text: english, Language: "cy"}, nil},
+		{"another language that sounds like it", Answer{Text: "Pentras da genima kilka fas. Naiken viko nima neson likiki ciasu, protembo cekunce.", Language: "la"}, []Reason{ReasonUnsupportedLanguage}},
+		{"a dialect", Answer{Text: english, Language: "en-GB"}, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tt.answer.Modality = Spoken
+			c, err := New(b, "test").Grade("event-loop-phases", tt.answer)
+			require.NoError(t, err)
+			require.Equal(t, tt.want, c.Reasons)
+			require.Equal(t, tt.want != nil, c.State == Ungradable)
+			require.Equal(t, tt.want == nil, c.Score != nil)
+		})
+	}
 }

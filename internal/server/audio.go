@@ -15,6 +15,7 @@ import (
 	"github.com/vivagrader/grader/internal/llm"
 	"github.com/vivagrader/grader/internal/rubric"
 	"github.com/vivagrader/grader/internal/speech"
+	"github.com/vivagrader/grader/internal/transcript"
 	"github.com/vivagrader/grader/internal/wire"
 )
 
@@ -190,7 +191,8 @@ func (j *job) heard(r *speech.Result, took time.Duration) error {
 	if who := r.Transcript.Speakers(); len(who) > 1 {
 		return refuse(graderv1.ErrorReason_INVALID_FIELD, "%s speak on channels of their own; send the candidate's channel alone, or transcribe the recording and send what the candidate says", strings.Join(who, ", "))
 	}
-	j.answer = grade.Answer{Text: r.Transcript.Text, Modality: grade.Spoken, Unintelligible: speech.Unintelligible(r.Transcript, j.question.Bank.Language)}
+	j.answer = grade.Answer{Text: r.Transcript.Text, Modality: grade.Spoken, Language: transcript.LanguageTag(r.Transcript.Language),
+		Unintelligible: speech.Unintelligible(r.Transcript, j.question.Bank.Language)}
 	j.transcript, j.doubtful, j.hearing = r.Transcript, r.Doubtful(), took
 	return nil
 }

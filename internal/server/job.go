@@ -85,6 +85,7 @@ func (j *job) read(a *graderv1.Answer) (err error) {
 		return badField(graderv1.ErrorReason_INVALID_FIELD, "answer.transcript", fmt.Sprintf("the words together must be at most %d bytes", grade.MaxTextBytes))
 	case j.transcript != nil:
 		j.doubtful = j.transcript.Doubtful || speech.Unsure(j.transcript)
+		j.answer.Language = transcript.LanguageTag(j.transcript.Language)
 		j.answer.Unintelligible = speech.Unintelligible(j.transcript, j.question.Bank.Language)
 	}
 	return nil

@@ -89,10 +89,13 @@ func echo(s *transcript.Segment, vocabulary string) bool {
 	return onlyNames(s.Text, vocabulary)
 }
 
-// onlyNames reports whether a text has words, and none but those of the vocabulary.
+// onlyNames reports whether a text has words, and none but those of the vocabulary, "interviewer" for "interview" too.
 func onlyNames(text, vocabulary string) bool {
 	words, names := bare(text), bare(vocabulary)
-	return len(words) > 0 && len(names) > 0 && !slices.ContainsFunc(words, func(w string) bool { return !slices.Contains(names, w) })
+	known := func(w string) bool {
+		return slices.ContainsFunc(names, func(n string) bool { return w == n || len(n) >= 4 && strings.HasPrefix(w, n) })
+	}
+	return len(words) > 0 && len(names) > 0 && !slices.ContainsFunc(words, func(w string) bool { return !known(w) })
 }
 
 // bare are the words of a text without case and punctuation, identifiers taken apart.

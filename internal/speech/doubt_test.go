@@ -175,6 +175,15 @@ func TestUnsure(t *testing.T) {
 	}
 }
 
+func TestOnlyNames(t *testing.T) {
+	t.Parallel()
+	const vocabulary = "Node.js interview: libuv, setTimeout."
+	for text, want := range map[string]bool{"": false, "Node, libuv, setTimeout.js": true, "Node.js interviewer. Node.js interviewer.": true, "libuv waits": false, "Nodes": true, "set": false} {
+		require.Equal(t, want, onlyNames(text, vocabulary), text)
+	}
+	require.False(t, onlyNames("libuv", ""))
+}
+
 func TestUnintelligible(t *testing.T) {
 	t.Parallel()
 	heard := func(logprob float64, language string) *transcript.Transcript {
