@@ -1,7 +1,11 @@
-// Command client-go grades an answer over gRPC with the generated client and prints each event of the stream:
+// Command client-go grades an answer over gRPC with the generated client: a text, with each event of the stream as it
+// comes, or a recording, which is sent in pieces:
 //
 //	grader serve &
 //	go run ./examples/client-go -text "Timers first, then pending callbacks, poll, check and close."
+//	go run ./examples/client-go -audio answer.ogg
+//
+// The second needs a server with a recogniser (--speech-url, --speech-model).
 package main
 
 import (
@@ -25,16 +29,17 @@ import (
 )
 
 type options struct {
-	addr, key, question, text string
-	tls                       bool
+	addr, key, question, text, audio string
+	tls                              bool
 }
 
 func main() {
 	var o options
 	flag.StringVar(&o.addr, "addr", "127.0.0.1:9090", "gRPC address of the server")
-	flag.StringVar(&o.key, "key", os.Getenv("GRADER_KEY"), "API key, where the server wants one")
+	o.key = os.Getenv("GRADER_SERVER_KEY") // where the server wants one
 	flag.StringVar(&o.question, "question", "event-loop-phases", "id of the question")
 	flag.StringVar(&o.text, "text", "Timers first, then pending callbacks, poll, check and close.", "the answer")
+	flag.StringVar(&o.audio, "audio", "", "file with the answer as a recording, instead of -text")
 	flag.BoolVar(&o.tls, "tls", false, "use TLS")
 	flag.Parse()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
@@ -59,7 +64,11 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	if o.key != "" {
 		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+o.key)
 	}
-	stream, err := graderv1.NewGraderServiceClient(conn).StreamGradeAnswer(ctx, &graderv1.StreamGradeAnswerRequest{
+	client := graderv1.NewGraderServiceClient(conn)
+	if o.audio != "" {
+		return upload(ctx, client, o, out)
+	}
+	stream, err := client.StreamGradeAnswer(ctx, &graderv1.StreamGradeAnswerRequest{
 		QuestionId: o.question,
 		Answer:     &graderv1.Answer{Content: &graderv1.Answer_Text{Text: o.text}},
 	})
@@ -78,21 +87,64 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	}
 }
 
+// upload sends a recording: the options first, then its bytes.
+func upload(ctx context.Context, client graderv1.GraderServiceClient, o options, out io.Writer) error {
+	f, err := os.Open(o.audio)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	stream, err := client.GradeAudio(ctx)
+	if err != nil {
+		return err
+	}
+	err = stream.Send(&graderv1.GradeAudioRequest{Part: &graderv1.GradeAudioRequest_Options{Options: &graderv1.GradeAudioOptions{QuestionId: o.question}}})
+	for chunk := make([]byte, 256<<10); err == nil; {
+		var n int
+		if n, err = f.Read(chunk); n > 0 {
+			err = stream.Send(&graderv1.GradeAudioRequest{Part: &graderv1.GradeAudioRequest_Chunk{Chunk: chunk[:n]}})
+		}
+	}
+	if !errors.Is(err, io.EOF) { // of the file; or of the stream, whose reason comes next
+		return err
+	}
+	res, err := stream.CloseAndRecv()
+	if err != nil {
+		return err
+	}
+	for _, p := range res.GetCritique().GetPoints() {
+		showPoint(out, p)
+	}
+	showCritique(out, res.GetCritique())
+	return nil
+}
+
 func show(out io.Writer, event *graderv1.StreamGradeAnswerResponse) {
 	switch e := event.GetEvent().(type) {
 	case *graderv1.StreamGradeAnswerResponse_Preliminary:
 		fmt.Fprintf(out, "preliminary: %s\n", e.Preliminary.GetSummary())
 	case *graderv1.StreamGradeAnswerResponse_Point:
-		fmt.Fprintf(out, "%-12s %s\n", e.Point.GetDecision(), e.Point.GetStatement())
-		for _, q := range e.Point.GetEvidence() {
-			fmt.Fprintf(out, "             %q\n", q.GetQuote())
-		}
+		showPoint(out, e.Point)
 	case *graderv1.StreamGradeAnswerResponse_Critique:
-		c := e.Critique
-		fmt.Fprintf(out, "%s by %s: %s\n", c.GetState(), c.GetMode(), c.GetSummary())
-		if s := c.GetScore(); s != nil {
-			fmt.Fprintf(out, "score between %.1f and %.1f (%s)\n", s.GetLow(), s.GetHigh(), s.GetBand())
+		showCritique(out, e.Critique)
+	}
+}
+
+func showPoint(out io.Writer, p *graderv1.PointDecision) {
+	fmt.Fprintf(out, "%-12s %s\n", p.GetDecision(), p.GetStatement())
+	for _, q := range p.GetEvidence() {
+		fmt.Fprintf(out, "             %q", q.GetQuote())
+		if q.StartMs != nil {
+			fmt.Fprintf(out, " at %s", time.Duration(q.GetStartMs())*time.Millisecond)
 		}
+		fmt.Fprintln(out)
+	}
+}
+
+func showCritique(out io.Writer, c *graderv1.Critique) {
+	fmt.Fprintf(out, "%s by %s: %s\n", c.GetState(), c.GetMode(), c.GetSummary())
+	if s := c.GetScore(); s != nil {
+		fmt.Fprintf(out, "score between %.1f and %.1f (%s)\n", s.GetLow(), s.GetHigh(), s.GetBand())
 	}
 }
 

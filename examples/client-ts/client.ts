@@ -1,8 +1,13 @@
-// Grades an answer with types that are generated from the server's OpenAPI, reads the stream, and marks the evidence by
-// its UTF-16 offsets:
+// Grades an answer with types that are generated from the server's OpenAPI: a text, whose stream of events is read and
+// whose evidence is marked by its UTF-16 offsets, or a recording, which is uploaded and whose quotes have their times.
 //
 //   grader serve &
-//   npm install && npm run types && npm start -- "Timers first 👋, then pending callbacks, poll, check and close."
+//   npm install && npm start -- "Timers first 👋, then pending callbacks, poll, check and close."
+//   npm start -- --audio answer.ogg     # the server needs a recogniser: --speech-url, --speech-model
+//
+// GRADER_URL is the server's HTTP address, GRADER_SERVER_KEY its key if it wants one. npm run types generates grader.d.ts
+// again; elsewhere, from https://your.server/openapi.json.
+import { readFile } from "node:fs/promises";
 import type { components } from "./grader.d.ts";
 
 type Critique = components["schemas"]["Critique"];
@@ -22,12 +27,22 @@ function failure(e: components["schemas"]["Error"]): GraderError {
   return new GraderError(String(info?.reason ?? "UNKNOWN"), e.message);
 }
 
+async function post(path: string, type: string, body: BodyInit, signal?: AbortSignal): Promise<Response> {
+  const headers: Record<string, string> = { "Content-Type": type };
+  if (process.env.GRADER_SERVER_KEY) headers.Authorization = "Bearer " + process.env.GRADER_SERVER_KEY;
+  const response = await fetch(server + path, { method: "POST", headers, body, signal });
+  if (!response.ok) throw failure(await response.json());
+  return response;
+}
+
+// gradeAudio uploads a recording and returns its critique. In a browser it is the Blob of a MediaRecorder, with its type.
+export async function gradeAudio(question: string, recording: Blob, type: string, signal?: AbortSignal): Promise<Critique> {
+  return (await post(`/v1/questions/${question}:gradeAudio`, type, recording, signal)).json();
+}
+
 // streamGrade yields the events of one answer.
 export async function* streamGrade(question: string, body: Body, signal?: AbortSignal): AsyncGenerator<Event> {
-  const headers: Record<string, string> = { "Content-Type": "application/json" };
-  if (process.env.GRADER_KEY) headers.Authorization = "Bearer " + process.env.GRADER_KEY;
-  const response = await fetch(`${server}/v1/questions/${question}:streamGrade`, { method: "POST", headers, body: JSON.stringify(body), signal });
-  if (!response.ok) throw failure(await response.json());
+  const response = await post(`/v1/questions/${question}:streamGrade`, "application/json", JSON.stringify(body), signal);
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
@@ -56,17 +71,36 @@ export function highlight(text: string, critique: Critique): string {
   return out;
 }
 
-const text = process.argv.slice(2).join(" ") || "Timers first 👋, then pending callbacks, poll, check and close.";
-try {
+// show prints the score, and the answer with its evidence marked.
+function show(text: string, critique: Critique): void {
+  const { score, mode, state, summary } = critique;
+  console.log(score ? `${mode}: between ${score.low} and ${score.high} (${score.band})` : `${state}: ${summary}`);
+  console.log(highlight(text, critique));
+}
+
+async function typed(text: string): Promise<void> {
   for await (const event of streamGrade("event-loop-phases", { answer: { text }, judge: "AUTO" })) {
     if (event.preliminary) console.log("preliminary:", event.preliminary.summary);
     if (event.point) console.log(event.point.decision.padEnd(12), event.point.statement);
-    if (event.critique) {
-      const { score, mode } = event.critique;
-      console.log(`${mode}: between ${score?.low} and ${score?.high} (${score?.band})`);
-      console.log(highlight(text, event.critique));
+    if (event.critique) show(text, event.critique);
+  }
+}
+
+async function spoken(file: string): Promise<void> {
+  const critique = await gradeAudio("event-loop-phases", new Blob([await readFile(file)]), "application/octet-stream");
+  for (const point of critique.points) {
+    console.log(point.decision.padEnd(12), point.statement);
+    for (const e of point.evidence) {
+      if (e.startMs !== undefined) console.log(" ".repeat(12), `at ${(e.startMs / 1000).toFixed(1)} s: "${e.quote}"`);
     }
   }
+  show(critique.transcript?.text ?? "", critique);
+}
+
+const args = process.argv.slice(2);
+try {
+  if (args[0] === "--audio") await spoken(args[1]);
+  else await typed(args.join(" ") || "Timers first 👋, then pending callbacks, poll, check and close.");
 } catch (e) {
   console.error(e instanceof GraderError ? `${e.message} (${e.reason})` : e);
   process.exitCode = 1;

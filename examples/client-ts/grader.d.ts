@@ -140,6 +140,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/banks/{bank}/questions/{questionId}:gradeAudio": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Grade one spoken answer from its recording.
+         * @description wav, flac, mp3 or ogg, and m4a, mp4 or webm where the server has ffmpeg; the format is told by the content. At most 25 MB unless the server says otherwise. The recording is not kept.
+         */
+        post: operations["GradeAudio2"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/banks/{bank}/questions/{questionId}:streamGrade": {
         parameters: {
             query?: never;
@@ -157,6 +177,26 @@ export interface paths {
          *     stream on "Accept: text/event-stream".
          */
         post: operations["StreamGradeAnswer2"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/banks/{bank}/questions/{questionId}:transcribe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Write a recording down, to be read and corrected before it is graded. The names of the question help the recogniser.
+         * @description wav, flac, mp3 or ogg, and m4a, mp4 or webm where the server has ffmpeg; the format is told by the content. At most 25 MB unless the server says otherwise. The recording is not kept.
+         */
+        post: operations["TranscribeAnswer2"];
         delete?: never;
         options?: never;
         head?: never;
@@ -214,6 +254,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/questions/{questionId}:gradeAudio": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Grade one spoken answer from its recording.
+         * @description wav, flac, mp3 or ogg, and m4a, mp4 or webm where the server has ffmpeg; the format is told by the content. At most 25 MB unless the server says otherwise. The recording is not kept.
+         */
+        post: operations["GradeAudio"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/questions/{questionId}:streamGrade": {
         parameters: {
             query?: never;
@@ -231,6 +291,46 @@ export interface paths {
          *     stream on "Accept: text/event-stream".
          */
         post: operations["StreamGradeAnswer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/questions/{questionId}:transcribe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Write a recording down, to be read and corrected before it is graded. The names of the question help the recogniser.
+         * @description wav, flac, mp3 or ogg, and m4a, mp4 or webm where the server has ffmpeg; the format is told by the content. At most 25 MB unless the server says otherwise. The recording is not kept.
+         */
+        post: operations["TranscribeAnswer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1:transcribe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Write a recording down, to be read and corrected before it is graded.
+         * @description wav, flac, mp3 or ogg, and m4a, mp4 or webm where the server has ffmpeg; the format is told by the content. At most 25 MB unless the server says otherwise. The recording is not kept.
+         */
+        post: operations["Transcribe"];
         delete?: never;
         options?: never;
         head?: never;
@@ -278,7 +378,7 @@ export interface components {
              * Format: byte
              * @description The file's bytes (base64 in JSON), 1 to 3145728 (3 MiB).
              */
-            content?: string;
+            content: string;
             /** @description Media type such as "audio/ogg" or "audio/wav", 0 to 100 bytes. Left out: it
              *     is recognised from the content. */
             mediaType?: string;
@@ -471,6 +571,24 @@ export interface components {
          * @enum {string}
          */
         "Detail.Value": "UNSPECIFIED" | "SCORE" | "CANDIDATE" | "COACH";
+        /** @description A stretch of a transcript that is probably wrong. */
+        Doubt: {
+            /**
+             * Format: int32
+             * @description End in milliseconds from the beginning of the recording.
+             */
+            endMs: number;
+            /**
+             * @description LOST: the stretch has no words. LOOP: the recogniser repeats itself. INVENTED: words where nobody spoke.
+             * @enum {string}
+             */
+            kind: "LOST" | "LOOP" | "INVENTED";
+            /**
+             * Format: int32
+             * @description Start in milliseconds from the beginning of the recording.
+             */
+            startMs: number;
+        };
         /** @description What every error looks like. The first of the details is an ErrorInfo, whose reason programs can tell errors apart by; docs/errors.md lists them. */
         Error: {
             /** Format: int32 */
@@ -1060,9 +1178,29 @@ export interface components {
              */
             totalMs: number;
         };
+        /** @description What was heard. */
+        TranscribeResponse: {
+            /** @description The stretches that are probably wrong and that a second pass did not settle, by time. */
+            doubts: components["schemas"]["Doubt"][];
+            /** @description What was noticed and repaired, and what is doubted, a sentence each. */
+            notes: string[];
+            /** @description What was said. Its text is empty where nobody speaks; doubtful is set where the critique of it would say LOW_TRANSCRIPT_QUALITY. */
+            transcript: components["schemas"]["Transcript"];
+        };
         /** @description Transcript is speech as text, with as much of speakers, times and
-         *     confidences as the source knew. */
+         *     confidences as the source knew.
+         *
+         *     A text that a person corrected may be sent with the words and segments as the
+         *     recogniser gave them. The text is what is graded and quoted. Words are looked
+         *     for in it in their order: those that still stand there keep their times, so
+         *     that a quote can be played; those that were replaced or taken out are passed
+         *     over. */
         Transcript: {
+            /** @description Whether the transcript may be wrong in a way that matters: speech lost,
+             *     repeated or invented. In a request it adds the flag LOW_TRANSCRIPT_QUALITY
+             *     to the critique; take it out once a person has corrected the text. Left out
+             *     where nothing is known against it. */
+            doubtful?: boolean;
             /** @description The language as a BCP 47 tag such as "en", 0 to 35 characters. Left out
              *     where it is unknown. */
             language?: string;
@@ -1073,7 +1211,8 @@ export interface components {
              *     texts joined by single spaces, the words first choice. Offsets of evidence
              *     count in this text. */
             text?: string;
-            /** @description The words in spoken order, 0 to 10000. Empty where word times are unknown. */
+            /** @description The words in spoken order, 0 to 10000, as they were recognised. Empty where
+             *     word times are unknown. */
             words?: components["schemas"]["Word"][];
         };
         /** @description Usage counts what the judge and the recogniser were used for. */
@@ -1136,7 +1275,7 @@ export interface components {
         };
     };
     responses: {
-        /** @description Reasons: MALFORMED_REQUEST, INVALID_FIELD, INVALID_PAGE_TOKEN, QUESTION_AMBIGUOUS, BANK_MISMATCH, JUDGE_NOT_CONFIGURED, SPEECH_NOT_CONFIGURED. */
+        /** @description Reasons: MALFORMED_REQUEST, INVALID_FIELD, INVALID_PAGE_TOKEN, QUESTION_AMBIGUOUS, BANK_MISMATCH, JUDGE_NOT_CONFIGURED, SPEECH_NOT_CONFIGURED, NOT_AUDIO. */
         Error400: {
             headers: {
                 [name: string]: unknown;
@@ -1208,7 +1347,7 @@ export interface components {
                 "application/json": components["schemas"]["Error"];
             };
         };
-        /** @description Reasons: JUDGE_FAILED, SHUTTING_DOWN. */
+        /** @description Reasons: JUDGE_FAILED, SHUTTING_DOWN, SPEECH_FAILED. */
         Error503: {
             headers: {
                 [name: string]: unknown;
@@ -1621,6 +1760,63 @@ export interface operations {
             default: components["responses"]["ErrorOther"];
         };
     };
+    GradeAudio2: {
+        parameters: {
+            query?: {
+                /** @description Whether a judge is asked. Left out: AUTO. */
+                judge?: components["schemas"]["JudgeUse.Value"];
+                /** @description How much of the critique is returned. Left out: CANDIDATE, or less if the key is bound to less. */
+                detail?: components["schemas"]["Detail.Value"];
+            };
+            header?: {
+                /** @description Id of the request for the logs, given back. At most 128 letters, digits, dots, dashes and underscores; else the server makes one. */
+                "X-Request-Id"?: string;
+            };
+            path: {
+                /** @description Id of the bank, at most 100 characters. */
+                bank: string;
+                /** @description Id of the question, for example "event-loop-phases", at most 100 characters. */
+                questionId: string;
+            };
+            cookie?: never;
+        };
+        /** @description The recording as it is, or as the one part of a form. */
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+                "audio/*": string;
+                "multipart/form-data": {
+                    /** Format: binary */
+                    audio: string;
+                };
+                "video/webm": string;
+            };
+        };
+        responses: {
+            /** @description A successful response. */
+            200: {
+                headers: {
+                    /** @description Id of the request. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Critique"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+            504: components["responses"]["Error504"];
+            default: components["responses"]["ErrorOther"];
+        };
+    };
     StreamGradeAnswer2: {
         parameters: {
             query?: never;
@@ -1663,6 +1859,58 @@ export interface operations {
                 content: {
                     "application/x-ndjson": components["schemas"]["StreamGradeAnswerResponse"];
                     "text/event-stream": components["schemas"]["StreamGradeAnswerResponse"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+            504: components["responses"]["Error504"];
+            default: components["responses"]["ErrorOther"];
+        };
+    };
+    TranscribeAnswer2: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Id of the request for the logs, given back. At most 128 letters, digits, dots, dashes and underscores; else the server makes one. */
+                "X-Request-Id"?: string;
+            };
+            path: {
+                /** @description Id of the bank, at most 100 characters. */
+                bank: string;
+                /** @description Id of the question, for example "event-loop-phases", at most 100 characters. */
+                questionId: string;
+            };
+            cookie?: never;
+        };
+        /** @description The recording as it is, or as the one part of a form. */
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+                "audio/*": string;
+                "multipart/form-data": {
+                    /** Format: binary */
+                    audio: string;
+                };
+                "video/webm": string;
+            };
+        };
+        responses: {
+            /** @description A successful response. */
+            200: {
+                headers: {
+                    /** @description Id of the request. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranscribeResponse"];
                 };
             };
             400: components["responses"]["Error400"];
@@ -1859,6 +2107,61 @@ export interface operations {
             default: components["responses"]["ErrorOther"];
         };
     };
+    GradeAudio: {
+        parameters: {
+            query?: {
+                /** @description Whether a judge is asked. Left out: AUTO. */
+                judge?: components["schemas"]["JudgeUse.Value"];
+                /** @description How much of the critique is returned. Left out: CANDIDATE, or less if the key is bound to less. */
+                detail?: components["schemas"]["Detail.Value"];
+            };
+            header?: {
+                /** @description Id of the request for the logs, given back. At most 128 letters, digits, dots, dashes and underscores; else the server makes one. */
+                "X-Request-Id"?: string;
+            };
+            path: {
+                /** @description Id of the question, for example "event-loop-phases", at most 100 characters. */
+                questionId: string;
+            };
+            cookie?: never;
+        };
+        /** @description The recording as it is, or as the one part of a form. */
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+                "audio/*": string;
+                "multipart/form-data": {
+                    /** Format: binary */
+                    audio: string;
+                };
+                "video/webm": string;
+            };
+        };
+        responses: {
+            /** @description A successful response. */
+            200: {
+                headers: {
+                    /** @description Id of the request. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Critique"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+            504: components["responses"]["Error504"];
+            default: components["responses"]["ErrorOther"];
+        };
+    };
     StreamGradeAnswer: {
         parameters: {
             query?: never;
@@ -1898,6 +2201,103 @@ export interface operations {
                 content: {
                     "application/x-ndjson": components["schemas"]["StreamGradeAnswerResponse"];
                     "text/event-stream": components["schemas"]["StreamGradeAnswerResponse"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+            504: components["responses"]["Error504"];
+            default: components["responses"]["ErrorOther"];
+        };
+    };
+    TranscribeAnswer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Id of the request for the logs, given back. At most 128 letters, digits, dots, dashes and underscores; else the server makes one. */
+                "X-Request-Id"?: string;
+            };
+            path: {
+                /** @description Id of the question, for example "event-loop-phases", at most 100 characters. */
+                questionId: string;
+            };
+            cookie?: never;
+        };
+        /** @description The recording as it is, or as the one part of a form. */
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+                "audio/*": string;
+                "multipart/form-data": {
+                    /** Format: binary */
+                    audio: string;
+                };
+                "video/webm": string;
+            };
+        };
+        responses: {
+            /** @description A successful response. */
+            200: {
+                headers: {
+                    /** @description Id of the request. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranscribeResponse"];
+                };
+            };
+            400: components["responses"]["Error400"];
+            401: components["responses"]["Error401"];
+            403: components["responses"]["Error403"];
+            404: components["responses"]["Error404"];
+            413: components["responses"]["Error413"];
+            415: components["responses"]["Error415"];
+            429: components["responses"]["Error429"];
+            500: components["responses"]["Error500"];
+            503: components["responses"]["Error503"];
+            504: components["responses"]["Error504"];
+            default: components["responses"]["ErrorOther"];
+        };
+    };
+    Transcribe: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Id of the request for the logs, given back. At most 128 letters, digits, dots, dashes and underscores; else the server makes one. */
+                "X-Request-Id"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The recording as it is, or as the one part of a form. */
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+                "audio/*": string;
+                "multipart/form-data": {
+                    /** Format: binary */
+                    audio: string;
+                };
+                "video/webm": string;
+            };
+        };
+        responses: {
+            /** @description A successful response. */
+            200: {
+                headers: {
+                    /** @description Id of the request. */
+                    "X-Request-Id"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TranscribeResponse"];
                 };
             };
             400: components["responses"]["Error400"];

@@ -70,6 +70,38 @@ func TestOpenAPIIsWhole(t *testing.T) {
 	}
 }
 
+// TestTypeScriptTypes: the types of the TypeScript client are those of this document.
+func TestTypeScriptTypes(t *testing.T) {
+	t.Parallel()
+	var doc object
+	data, err := os.ReadFile("site/openapi.json")
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(data, &doc))
+	types, err := os.ReadFile("../../examples/client-ts/grader.d.ts")
+	require.NoError(t, err)
+	want := slices.Sorted(maps.Keys(doc["paths"].(object)))
+	for name, schema := range doc["components"].(object)["schemas"].(object) {
+		want = append(want, slices.Sorted(maps.Keys(asObject(schema.(object)["properties"])))...)
+		want = append(want, name)
+		for _, value := range asList(schema.(object)["enum"]) {
+			want = append(want, value.(string))
+		}
+	}
+	for _, w := range want {
+		require.Contains(t, string(types), w, "run npm run types in examples/client-ts")
+	}
+}
+
+func asObject(v any) object {
+	o, _ := v.(object)
+	return o
+}
+
+func asList(v any) []any {
+	l, _ := v.([]any)
+	return l
+}
+
 func walk(v any, visit func(object)) {
 	switch v := v.(type) {
 	case object:
