@@ -3,6 +3,8 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -19,7 +21,7 @@ type interviewPage struct {
 	Title      string
 	Number     int
 	Candidate  string // empty where unknown or hidden
-	Source     string // empty where hidden
+	Source     string // the file's name, without its folders; empty where hidden
 	Roles      string
 	Duration   string
 	Words      string
@@ -187,7 +189,7 @@ func newInterviewPage(iv *asked, file string, o Options) *interviewPage {
 	p := &interviewPage{Title: n.title, Number: iv.number, Anonymous: o.Anonymous, tally: newTally(), file: file,
 		Roles: rolesText[iv.Roles], Warnings: n.texts(iv.Warnings), durationMS: iv.DurationMs, candidateWords: iv.CandidateWords, gradedWords: iv.GradedWords}
 	if !o.Anonymous {
-		p.Source = iv.Source
+		p.Source = path.Base(filepath.ToSlash(iv.Source))
 		if len(interview.NameWords(iv.Candidate)) > 0 { // not just "Candidate"
 			p.Candidate = iv.Candidate
 		}
