@@ -80,6 +80,10 @@ bench: ## Run the benchmarks and keep the output for benchstat in .build/bench.t
 	@mkdir -p .build
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(BENCHCOUNT) $(BENCHPKGS) | tee .build/bench.txt
 
+.PHONY: load
+load: build ## Measure the server against a bare echo server, as a Markdown table
+	go run ./internal/server/loadtest -grader .build/grader
+
 .PHONY: soak
 soak: ## Attack and wear the server for some minutes: crowds, outages, 100,000 requests
 	go test -count 1 -timeout 30m -tags soak -v -run 'Malformed|Crowd|DrainUnderLoad' ./internal/server
