@@ -74,7 +74,7 @@ func openTab(browser context.Context, t *testing.T, url string, forgiven []strin
 		}
 	})
 	require.NoError(t, chromedp.Do(ctx)) // with the context itself, which the tab lives as long as
-	b.size(deskWidth, 900)
+	b.size(deskWidth)
 	b.prefers("prefers-reduced-motion", "reduce") // nothing moves under the pointer
 	protocol(b, log.Enable, cdp.Empty{})
 	b.run(chromedp.Navigate(url))
@@ -130,11 +130,11 @@ func protocol[P, R any](b *tab, command cdp.Command[P, R], params P) R {
 	return r
 }
 
-// size sets the window, in CSS pixels.
-func (b *tab) size(width, height int64) {
+// size sets the width of the window, in CSS pixels.
+func (b *tab) size(width int64) {
 	b.t.Helper()
 	b.width = width
-	protocol(b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: height, DeviceScaleFactor: 1, Mobile: width < 600})
+	protocol(b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: 900, DeviceScaleFactor: 1, Mobile: width < 600})
 }
 
 // prefers sets a preference of the user, such as a dark colour scheme.
@@ -235,17 +235,20 @@ func (b *tab) looks(name string) {
 	for _, scheme := range []string{"light", "dark"} {
 		b.prefers("prefers-color-scheme", scheme)
 		for device, width := range map[string]int64{"desk": deskWidth, "phone": phoneWidth} {
-			b.size(width, 900)
+			b.size(width)
 			b.fits()
 			b.readable()
 			b.shot(fmt.Sprintf("%s-%s-%s", name, device, scheme))
 		}
 	}
 	b.prefers("prefers-color-scheme", "light")
-	b.size(deskWidth, 900)
+	b.size(narrowWidth)
+	b.fits()
+	b.size(deskWidth)
 }
 
-const deskWidth, phoneWidth = 1280, 390
+// Widths in CSS pixels; the narrow one is a desk's at four times the size.
+const deskWidth, phoneWidth, narrowWidth = 1280, 390, 320
 
 // contrastScript lists the texts whose contrast is less than WCAG 2 AA wants: 4.5, or 3 where they are large.
 const contrastScript = `() => {

@@ -149,6 +149,7 @@ func testTyped(t *testing.T, open opener) {
 	b.looks("question")
 	b.write("#answer", mixed)
 	b.shows("#count", " words, ")
+	eval[bool](b, "window.said = [], new MutationObserver(() => said.push(document.querySelector('#status').textContent)).observe(document.querySelector('#status'), { childList: true }), true")
 	b.click("#send")
 	b.shows("#by", "The judge is reading")
 	b.shows("#band", "at least")
@@ -159,6 +160,7 @@ func testTyped(t *testing.T, open opener) {
 	close(release)
 	b.shows("#by", "Judged by small")
 	require.Contains(t, b.text("#status"), "Judged: ")
+	require.Len(t, eval[[]string](b, "said"), 2, "what is read aloud")
 	b.marked(mixed, 8)
 	require.Equal(t, 1, eval[int](b, "document.querySelectorAll('#text .removed').length"), "the sentence for the grader")
 	for _, part := range []string{"Put right", "Missed: a strong answer also says", "Half there", "What counted", "The judge's reason."} {

@@ -1,4 +1,5 @@
 // The calls of the API that the page makes.
+import { long } from "./dom.js";
 
 const access = { key: "" };
 
@@ -31,7 +32,8 @@ async function failure(response) {
   let body = {};
   try { body = await response.json(); } catch { /* some proxy's page */ }
   const wait = Number(response.headers.get("Retry-After")) || 0;
-  return new Failure(sentence(body.message || "the server answered with status " + response.status), response.status, wait);
+  const message = sentence((body.message || "the server answered with status " + response.status).replace(/; wait as .*/, ""));
+  return new Failure(message + (wait ? " You can try again in " + long(wait) + "." : ""), response.status, wait);
 }
 
 // sentence makes one of an error's message.

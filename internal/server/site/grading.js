@@ -82,7 +82,7 @@ function present(c, context) {
 
 // first says what the keywords found while the judge reads. What counts the seconds is not read aloud.
 function first(c, seconds) {
-  const tick = () => { $("by").textContent = "First result, by keywords. The judge is reading" + (seconds() < 3 ? "." : ", " + long(seconds()) + " so far."); };
+  const tick = () => { $("by").textContent = "First result, by keywords. The judge is reading" + (seconds() < 3 ? "" : ", " + long(seconds()) + " so far"); };
   tick();
   waiting = setInterval(tick, 1000);
   $("by").classList.add("busy");
@@ -100,7 +100,7 @@ function failed(e, seen) {
   const stopped = e.name === "AbortError";
   if (seen) return broken((stopped ? "Stopped." : e.message) + " This is the result by keywords, without the judge.");
   if (stopped) return;
-  say("problem", e.wait ? e.message.replace(/; wait as .*/, ".") + " You can try again in " + long(e.wait) + "." : e.message);
+  say("problem", e.message);
   if (e.status === 401) dispatchEvent(new CustomEvent("keywanted", { detail: e }));
   if (e.wait) hold(e.wait);
 }
