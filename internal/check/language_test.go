@@ -86,6 +86,8 @@ func TestLanguage(t *testing.T) {
 			"The pot is round.":                     "absent",
 			"It is round. Pots are heavy.":          "absent", // not across a sentence's end
 			"It is not a round pot.":                "contradicted",
+			"It does not use that round pot.":       "contradicted",
+			"They never touch this round pot.":      "contradicted",
 			"Is it a round pot? I don't know.":      "hedged",
 			"Some people say it is a round pot.":    "hedged",
 			"It is a square pot, not a round pot.":  "contradicted",

@@ -49,6 +49,8 @@ var (
 		it they you we he she i there that this until unless`)
 	modals          = canon.WordSet("should must will would shall")
 	finiteVerbs     = canon.WordSet("is are was were will would can could must should has does do")
+	auxiliaries     = canon.WordSet("do does did can could will would should must may might need")
+	thatVerbs       = canon.WordSet("mean imply guarantee ensure show prove know guess suggest require promise notice forget remember find expect like")
 	dispensable     = canon.WordSet("needed necessary required involved")
 	questionOpeners = canon.WordSet("does do did is are was can could should will would what which when how why where who whether if")
 	conjunctions    = canon.WordSet("because so which while whereas although if when unless until")
@@ -421,7 +423,7 @@ func (r *Reading) clauseEnd(from, limit, reach int) int {
 		case i-from >= reach, t.Break >= canon.BreakClause,
 			i > from && (t.Word == "and" || t.Word == "nor" || t.Word == "until" || t.Word == "till" || t.Word == "unless"),
 			i > from && conjunctions[t.Word], t.Word == "its" && i > from+1 && i+1 < limit && (r.Text.Tokens[i+1].Free || r.Text.Tokens[i+1].Word == "not"),
-			i > from && (clauseOpeners[t.Word] || modals[t.Word]) && !(pronouns[t.Word] && r.relative(i-1)),
+			i > from && (clauseOpeners[t.Word] || modals[t.Word]) && !(pronouns[t.Word] && r.relative(i-1)) && !r.determiner(i, limit),
 			t.Word == "but", (t.Word == "without" || t.Word == "apart" || t.Word == "except" || t.Word == "besides") && i > from:
 			return i
 		}
@@ -438,6 +440,19 @@ func (r *Reading) exclusionEnd(from, limit int) int {
 		}
 	}
 	return end
+}
+
+// determiner reports whether "that" or "this" stands before its noun, as in "does not use that pool", rather than before
+// a clause of its own, as in "does not mean that pools".
+func (r *Reading) determiner(i, limit int) bool {
+	if w := r.Text.Tokens[i].Word; w != "that" && w != "this" || r.clauseBreak(i+1, limit) {
+		return false
+	}
+	if next := &r.Text.Tokens[i+1]; next.Free || pronouns[next.Word] || finiteVerbs[next.Word] {
+		return false
+	}
+	verb, cue := r.word(i-1, limit), r.word(i-2, limit)
+	return (cue == "never" || cue == "not" && auxiliaries[r.word(i-3, limit)]) && !thinkVerbs[verb] && !beliefVerbs[verb] && !thatVerbs[verb]
 }
 
 // relative words go on with the clause: "not something that you block".
