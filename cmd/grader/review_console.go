@@ -21,7 +21,11 @@ func (g *globals) console() review.Console {
 	if !terminal(g.in) || !terminal(g.out) {
 		return &script{in: in}
 	}
-	return &keys{in: in, file: g.in.(*os.File), out: g.out}
+	return &keys{in: in, out: g.out, raw: func() (func(), error) {
+		fd := int(g.in.(*os.File).Fd())
+		before, err := term.MakeRaw(fd)
+		return func() { _ = term.Restore(fd, before) }, err
+	}}
 }
 
 // keyboard reads bytes and gives up waiting when the context ends.
@@ -103,9 +107,9 @@ func (s *script) Ask(ctx context.Context, decide, walk []review.Choice) (choice,
 
 // keys is a review.Console that takes single keys from a terminal.
 type keys struct {
-	in   *keyboard
-	file *os.File
-	out  io.Writer
+	in  *keyboard
+	out io.Writer
+	raw func() (restore func(), err error) // makes the terminal give every key at once
 }
 
 const (
@@ -159,10 +163,10 @@ func hint(choices []review.Choice) string {
 
 // press reads one key without waiting for Enter.
 func (k *keys) press(ctx context.Context) (byte, error) {
-	before, err := term.MakeRaw(int(k.file.Fd()))
+	restore, err := k.raw()
 	if err != nil {
 		return 0, fmt.Errorf("read keys from the terminal: %w", err)
 	}
-	defer func() { _ = term.Restore(int(k.file.Fd()), before) }()
+	defer restore()
 	return k.in.next(ctx)
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/vivagrader/grader/internal/grade"
 	"github.com/vivagrader/grader/internal/report"
+	"github.com/vivagrader/grader/internal/review"
 	"github.com/vivagrader/grader/internal/wire"
 )
 
@@ -71,4 +74,48 @@ func TestReviewWaitsForInterview(t *testing.T) {
 	require.Equal(t, exitOther, run(t.Context(), streams{strings.NewReader("x\n"), &out, &errs}, []string{"review", dir, "--bank", bank}))
 	require.Equal(t, "grader: another grader is working on these results; wait until it has ended\n", errs.String())
 	require.NoError(t, lock.Close())
+}
+
+func TestKeysAtATerminal(t *testing.T) {
+	t.Parallel()
+	decide := []review.Choice{{Key: 'm', Word: "met"}, {Key: 'x', Word: "missed"}}
+	walk := []review.Choice{{Key: 's', Word: "skip"}, {Key: 'q', Word: "quit"}}
+	tests := []struct {
+		name, typed, choice, note string
+		err                       error
+	}{
+		{"a key", "m", "met", "", nil},
+		{"keys that mean nothing", "z\x1b[Ax", "missed", "", nil},
+		{"Enter", "\r", "skip", "", nil},
+		{"a note and a key", "nsays it, later\nm", "met", "says it, later", nil},
+		{"Ctrl-C", "\x03m", "", "", context.Canceled},
+		{"Ctrl-D", "\x04m", "", "", io.EOF},
+		{"the terminal is gone", "", "", "", io.EOF},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			raw, out := 0, &bytes.Buffer{}
+			k := &keys{in: newKeyboard(strings.NewReader(tt.typed)), out: out, raw: func() (func(), error) {
+				raw++
+				return func() { raw-- }, nil
+			}}
+			choice, note, err := k.Ask(t.Context(), decide, walk)
+			require.ErrorIs(t, err, tt.err)
+			require.Equal(t, tt.choice, choice)
+			require.Equal(t, tt.note, note)
+			require.Zero(t, raw, "the terminal is left as it was found")
+			require.Contains(t, out.String(), "m met, x missed | s skip, q quit, n note > ")
+		})
+	}
+}
+
+func TestKeysEndWithTheContext(t *testing.T) {
+	t.Parallel()
+	silent, _ := io.Pipe()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	k := &keys{in: newKeyboard(silent), out: io.Discard, raw: func() (func(), error) { return func() {}, nil }}
+	_, _, err := k.Ask(ctx, nil, nil)
+	require.ErrorIs(t, err, context.Canceled)
 }

@@ -189,7 +189,9 @@ func newInterviewPage(iv *asked, file string, o Options) *interviewPage {
 	p := &interviewPage{Title: n.title, Number: iv.number, Anonymous: o.Anonymous, tally: newTally(), file: file,
 		Roles: rolesText[iv.Roles], Warnings: n.texts(iv.Warnings), durationMS: iv.DurationMs, candidateWords: iv.CandidateWords, gradedWords: iv.GradedWords}
 	if !o.Anonymous {
-		p.Source = path.Base(filepath.ToSlash(iv.Source))
+		if iv.Source != "" {
+			p.Source = path.Base(filepath.ToSlash(iv.Source))
+		}
 		if len(interview.NameWords(iv.Candidate)) > 0 { // not just "Candidate"
 			p.Candidate = iv.Candidate
 		}
