@@ -249,6 +249,10 @@ func (r *Reading) sentenceScopes(s canon.Sentence) {
 				r.add(doubted, s.First, i, i)
 				r.add(doubted, i+1, r.clauseEnd(i+1, s.Last, 30), i)
 			}
+		case "heard": // "I've heard that"
+			if n := at(1); n != "of" && n != "about" && n != "as" && r.hasWord(max(s.First, i-3), i, "i") {
+				r.add(refuted, i+1, r.restOfSentence(i+1, s.Last), i)
+			}
 		case "contrary":
 			r.add(refuted, i+1, r.clauseEnd(i+1, s.Last, negationReach), i)
 		case "wait", "sorry", "scratch", "strike", "correction":
@@ -314,6 +318,9 @@ func (r *Reading) notScope(i int, s canon.Sentence) {
 	case onlyWords[next] && next != "just" || next == "until" || next == "unless" || before == "why" || before == "or" || next == "a" && r.word(i+2, s.Last) == "number" || before == "if":
 		return
 	case next == "just" && r.hasWord(i, s.Last, "but", "also", "it"):
+		return
+	case i+1 == s.Last && i-s.First == 2 && pronouns[r.word(s.First, s.Last)] && (auxiliaries[before] || finiteVerbs[before]): // "They don't."
+		r.refutePrevious(i, s)
 		return
 	case next == "matter" || next == "care":
 		r.add(excluded, i+1, r.clauseEnd(i+1, s.Last, negationReach), i)
@@ -396,6 +403,9 @@ func (r *Reading) noScope(i int, s canon.Sentence) {
 		r.retract(i, s)
 		return
 	case r.clauseBreak(i+1, s.Last):
+		if i+1 == s.Last && i-s.First <= 1 && (i == s.First || r.word(s.First, s.Last) == "well") { // "Well, no."
+			r.refutePrevious(i, s)
+		}
 		return
 	}
 	r.negate(i, i+1, s)
