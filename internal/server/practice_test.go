@@ -189,6 +189,7 @@ func testTyped(t *testing.T, open opener) {
 	b.marked(mixed, 8)
 	b.click(".crumbs a")
 	b.shows("#list", "last score 38.1")
+	require.Contains(t, b.focused(), "Event loop phases")
 }
 
 // testKeyboard has no pointer.
@@ -264,6 +265,9 @@ func testUngradable(t *testing.T, open opener) {
 	b.write("#answer", strings.Repeat("die Schleife läuft und läuft, sie wartet auf Ereignisse. ", 3))
 	b.click("#send")
 	b.shows("#notes", "a language that the questions are not graded in")
+	eval[bool](b, `(() => { const e = document.querySelector('#answer'); e.value = 'Half \ud83d of it: timers run first, then poll, then check.'; e.dispatchEvent(new Event('input')); return true })()`)
+	b.click("#send")
+	b.shows("#text", "Half \ufffd of it")
 }
 
 func testScoreOnly(t *testing.T, open opener) {

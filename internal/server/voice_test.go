@@ -88,7 +88,7 @@ func testAloud(t *testing.T, open opener) {
 	b.looks("voice-heard")
 
 	corrected := "You need boiling water. It steeps for three minutes."
-	b.write("#answer", corrected)
+	b.write("#answer", "\n  "+corrected)
 	b.click("#send")
 	b.shows("#by", "By keywords")
 	b.marked(corrected, 2)
@@ -147,6 +147,14 @@ func testUnheard(t *testing.T, open opener) {
 	b.click("#voice-drop")
 	require.False(t, eval[bool](b, "document.querySelector('#voice-again').checkVisibility()"))
 
+	b.click("#record")
+	b.shows("#voice-time", "0:01 of 0:30")
+	eval[bool](b, "(() => { const stop = MediaStreamTrack.prototype.stop; MediaStreamTrack.prototype.stop = function () { window.stopped = true; stop.apply(this) }; return true })()")
+	b.click(".crumbs a")
+	b.shows("#list", "Black tea")
+	b.until("window.stopped") // nobody listens to whoever has left
+	b.run(chromedp.NavigateBack())
+	b.shows("#record-text", "Record the answer")
 	b.microphone(cdpbrowser.PermissionSettingDenied)
 	b.click("#record")
 	b.shows("#voice-note", "does not let this page use the microphone")

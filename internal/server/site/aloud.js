@@ -8,6 +8,7 @@ import { longest, play, record, silence, silenceLevel } from "./voice.js";
 let page; // what the page says of itself: question(), text() and write(text)
 
 const none = {
+  starting: false, // the browser asks for the microphone
   recording: null, // under way
   asking: null, // the AbortController of a transcription under way
   sound: null, // what was recorded, and as a file: wav
@@ -32,7 +33,7 @@ export function useVoice(p) {
 }
 
 // listening says whether an answer is being recorded or written down.
-export const listening = () => Boolean(now.recording || now.asking);
+export const listening = () => Boolean(now.starting || now.recording || now.asking);
 
 // player plays a stretch of the recording, from and to in milliseconds, and shows on a button that it does; undefined
 // where nothing was recorded.
@@ -89,14 +90,18 @@ async function start() {
   if (listening()) return;
   silence();
   note("");
+  const mine = now;
   let loudest = 0;
-  const question = page.question();
+  mine.starting = true;
   try {
     const recording = await record((level) => { loudest = Math.max(loudest, level); showLevel(level, loudest); });
-    if (page.question() !== question) return recording.discard();
-    now.recording = recording;
+    if (now !== mine) return recording.discard(); // another question has been opened
+    mine.recording = recording;
   } catch (e) {
-    return note(e.message, true);
+    if (now === mine) note(e.message, true);
+    return;
+  } finally {
+    mine.starting = false;
   }
   now.recording.lost = stop;
   showLevel(0, 0);

@@ -37,7 +37,7 @@ function render(piece, spans) {
   const back = piece.spans.find((s) => !s.number);
   if (!on.length) return back ? [make("span", { className: back.kind }, piece.text)] : [piece.text];
   const kind = strength.find((k) => on.some((s) => s.kind === k));
-  const mark = make("mark", { className: kind + (on.length > 1 ? " many" : "") }, piece.text);
+  const mark = make("mark", { className: kind }, piece.text);
   mark.dataset.spans = on.map((s) => spans.indexOf(s)).join(" ");
   mark.title = on.map((s) => s.number + ": " + s.label).join("\n");
   const ends = on.filter((s, i) => s.to === piece.to && on.findIndex((o) => o.card === s.card && o.to === s.to) === i);

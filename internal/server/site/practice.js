@@ -52,12 +52,14 @@ function route() {
   if (q && q === question) return;
   cancel();
   forget();
+  const left = question;
   question = q ?? null;
   $("choose").hidden = Boolean(q);
   $("practice").hidden = !q;
   document.title = (q ? q.title : "Questions") + " · grader";
-  if (q) open(q);
-  else showList();
+  if (q) return open(q);
+  showList();
+  if (left) document.querySelector("#list a[href='#" + idOf(left) + "']")?.focus({ preventScroll: true });
 }
 
 const showList = () => listQuestions(scoreOf);
@@ -114,7 +116,7 @@ function answer(text) {
 
 function submit() {
   if (listening()) return say("problem", "Stop the recording first, and see what was heard.");
-  const text = $("answer").value;
+  const text = $("answer").value.toWellFormed(); // half a character cannot be sent
   const context = { text, bands: catalog.banks.find((b) => b.id === question.bank).bands, play: player() };
   send(question, answer(text), context, server.judge !== undefined && $("judge").checked);
 }
