@@ -67,34 +67,34 @@ type Assertion struct {
 // Program is the compiled checks of one question. It is immutable and safe for concurrent use.
 type Program struct {
 	lexicon        *canon.Lexicon
-	sets           []node
+	sets           []operand
 	setNames       []string
 	points         []pointCheck
-	misconceptions []node
+	misconceptions []operand
 	habits         []habitCheck
-	memos          int // nodes whose matches a reading remembers
+	plan           plan
 	readings       sync.Pool
 }
 
 type pointCheck struct {
 	parts        []part
-	need         int // parts that make a full hit
-	partialAt    int // parts that make a partial one
-	partial      node
-	contradicted node
-	name         node
+	need         int     // parts that make a full hit
+	partialAt    int     // parts that make a partial one
+	partial      operand // each without a node where it is not given, like the next two
+	contradicted operand
+	name         operand
 	nameText     string
 	line, column int
 }
 
 type part struct {
 	name string
-	node node
+	expr operand
 }
 
 type habitCheck struct {
-	present node
-	cleared node
+	present operand
+	cleared operand
 }
 
 // Lexicon is what answers to the question are read with.
@@ -118,10 +118,9 @@ type Reading struct {
 	leaves   []int32     // what leavesOf returns
 	slab     []match     // the matches themselves
 	lists    [][]match   // stack of operands' matches
-	sets     []setResult
-	memo     []int32   // by node: one more than its place in results, noMatches, or 0
-	results  [][]match // of nodes
-	said     []match   // what speaks for the expression that is being weighed
+	state    []int32     // by expression: noMatches, notLooked, or one more than the place of its matches in results
+	results  [][]match
+	said     []match // what speaks for the expression that is being weighed
 	findings []pointFinding
 	program  *Program
 }
@@ -144,17 +143,16 @@ type place struct {
 
 // present is a word of the checks that the text holds.
 type present struct {
-	id      int32
-	count   int32
-	tokens  []int32
-	matches []match // made when first asked for
+	id     int32
+	count  int32
+	tokens []int32
 }
 
 // Read prepares text, which was read with the program's lexicon, for Run.
 func (p *Program) Read(text *canon.Text) *Reading {
 	r, ok := p.readings.Get().(*Reading)
 	if !ok {
-		r = &Reading{program: p, sets: make([]setResult, len(p.sets)), findings: make([]pointFinding, len(p.points)), slot: make([]int32, p.lexicon.Size()), memo: make([]int32, p.memos)}
+		r = &Reading{program: p, findings: make([]pointFinding, len(p.points)), slot: make([]int32, p.lexicon.Size())}
 	}
 	r.Text = text
 	r.places = slices.Grow(r.places[:0], len(text.Tokens)+1)
@@ -189,6 +187,7 @@ func (p *Program) Read(text *canon.Text) *Reading {
 	r.marked = slices.Grow(r.marked[:0], len(text.Tokens)/64+1)[:len(text.Tokens)/64+1]
 	r.marks = slices.Grow(r.marks[:0], len(text.Tokens))[:len(text.Tokens)]
 	r.findScopes()
+	r.prepare(&p.plan)
 	return r
 }
 
@@ -215,8 +214,6 @@ func (r *Reading) Release() {
 		r.slot[r.present[i].id] = 0
 	}
 	clear(r.present)
-	clear(r.sets)
-	clear(r.memo)
 	clear(r.findings)
 	r.Text, r.denials = nil, false
 	r.present, r.numbers, r.scopes = r.present[:0], r.numbers[:0], r.scopes[:0]
@@ -238,13 +235,14 @@ func (r *Reading) point(i int) *pointFinding {
 
 func (r *Reading) find(c *pointCheck, f *pointFinding) {
 	hits, most := 0, Full // most that the point can amount to
-	for _, p := range c.parts {
-		res := r.weigh(p.node)
+	for k := range c.parts {
+		p := &c.parts[k]
+		res := r.weigh(&p.expr)
 		switch res.status {
 		case Affirmed:
 			hits++
 			f.Support = append(f.Support, evidence(p.name, res.best)...)
-			f.credit(r, &p, res)
+			f.credit(r, p, res)
 			most = min(most, res.level) // e.g. three of five phases: never more than partial
 		case Denied, Reversed:
 			f.Status = res.status
@@ -267,16 +265,16 @@ func (r *Reading) find(c *pointCheck, f *pointFinding) {
 	case hits >= c.partialAt && hits > 0:
 		f.Level = Partial
 	}
-	if f.Level == None && c.partial != nil {
-		if res := r.weigh(c.partial); res.status == Affirmed {
+	if f.Level == None && c.partial.node != nil {
+		if res := r.weigh(&c.partial); res.status == Affirmed {
 			f.Level, f.Support = Partial, append(f.Support, evidence("", res.best)...)
 			if hits == 0 {
-				f.credit(r, &part{node: c.partial}, res)
+				f.credit(r, &part{expr: c.partial}, res)
 			}
 		}
 	}
-	if c.contradicted != nil {
-		if res := r.assess(c.contradicted); res.status == Affirmed {
+	if c.contradicted.node != nil {
+		if res := r.assess(&c.contradicted); res.status == Affirmed {
 			f.Against = append(f.Against, evidence("", res.best)...)
 			f.Status = Denied
 		}
@@ -289,7 +287,7 @@ func (r *Reading) find(c *pointCheck, f *pointFinding) {
 	}
 	if f.Level > None {
 		f.Status = Affirmed
-		if c.name != nil && !r.mentions(c.name) {
+		if c.name.node != nil && !r.mentions(&c.name) {
 			f.Missing = append(f.Missing, c.nameText)
 			f.Level = Partial
 		}
@@ -297,34 +295,34 @@ func (r *Reading) find(c *pointCheck, f *pointFinding) {
 }
 
 // Misconception runs the check of the i-th misconception.
-func (r *Reading) Misconception(i int) Assertion { return r.assertion(r.program.misconceptions[i]) }
+func (r *Reading) Misconception(i int) Assertion { return r.assertion(&r.program.misconceptions[i]) }
 
-func (r *Reading) assertion(n node) Assertion {
-	if n == nil {
+func (r *Reading) assertion(o *operand) Assertion {
+	if o.node == nil {
 		return Assertion{}
 	}
-	res := r.assess(n)
+	res := r.assess(o)
 	return Assertion{Status: res.status, Evidence: evidence("", res.best)}
 }
 
 // Habit reports whether the i-th habit of the bank shows: its present pattern matches, or is not given, and its cleared
 // pattern does not match. known is false for a habit without patterns.
 func (r *Reading) Habit(i int) (present, known bool, at []Evidence) {
-	h := r.program.habits[i]
-	if h.cleared != nil {
-		if res := r.assess(h.cleared); res.status == Affirmed {
+	h := &r.program.habits[i]
+	if h.cleared.node != nil {
+		if res := r.assess(&h.cleared); res.status == Affirmed {
 			return false, true, nil
 		}
 	}
-	if h.present == nil {
+	if h.present.node == nil {
 		return false, false, nil
 	}
-	res := r.assess(h.present)
+	res := r.assess(&h.present)
 	return res.status == Affirmed, true, evidence("", res.best)
 }
 
 // mentions reports whether the words are there at all, whatever is said of them.
-func (r *Reading) mentions(n node) bool { return len(n.eval(r)) > 0 }
+func (r *Reading) mentions(o *operand) bool { return len(r.eval(o)) > 0 }
 
 type assessed struct {
 	status Status
@@ -349,21 +347,24 @@ func (a assessed) rank() int {
 
 const bestMatches = 2
 
-// assess weighs all matches of n: one affirmed match decides, else a denied one, else a hedged one. Corrections need no
+// assess weighs all matches of an expression: one affirmed match decides, else a denied one, else a hedged one. Corrections need no
 // rule of their own here: what a speaker takes back is hedged.
-func (r *Reading) assess(n node) assessed { return r.assessAs(n, false, nil) }
+func (r *Reading) assess(o *operand) assessed { return r.assessAs(o, false, nil) }
 
 // assessAs is assess; firm operands, those of an enumeration, may stand in a bare list. It adds the matches of all
-// alternatives that speak for n to said, which may be nil.
-func (r *Reading) assessAs(n node, firm bool, said *[]match) assessed {
-	switch n := n.(type) {
+// alternatives that speak for it to said, which may be nil.
+func (r *Reading) assessAs(o *operand, firm bool, said *[]match) assessed {
+	if r.state[o.id] == noMatches {
+		return assessed{}
+	}
+	switch n := o.node.(type) {
 	case composite:
 		return n.assess(r, firm, said)
 	case *or:
 		return r.assessAny(n.alts, firm, said)
 	}
 	res := assessed{level: Full}
-	for _, m := range n.eval(r) {
+	for _, m := range r.eval(o) {
 		if firm {
 			m.flags |= firmlyListed
 		}
@@ -386,10 +387,13 @@ func (r *Reading) assessAs(n node, firm bool, said *[]match) assessed {
 }
 
 // assessAny weighs alternatives: the first of those that amount to most decides.
-func (r *Reading) assessAny(alts []node, firm bool, said *[]match) assessed {
+func (r *Reading) assessAny(alts []operand, firm bool, said *[]match) assessed {
 	var best assessed
-	for _, alt := range alts {
-		if got := r.assessAs(alt, firm, said); got.rank() > best.rank() {
+	for i := range alts {
+		if r.state[alts[i].id] == noMatches {
+			continue
+		}
+		if got := r.assessAs(&alts[i], firm, said); got.rank() > best.rank() {
 			best = got
 		}
 		if said == nil && best.status == Affirmed && best.level == Full {

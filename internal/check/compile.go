@@ -27,14 +27,14 @@ func Compile(q *rubric.Question) (*Program, error) {
 	for _, s := range append(slices.Clone(q.Sets), q.Bank.Sets...) { // a question's own set hides the bank's
 		if _, ok := c.sets[s.Name]; !ok {
 			c.sets[s.Name] = len(c.program.sets)
-			c.program.sets = append(c.program.sets, &or{})
+			c.program.sets = append(c.program.sets, operand{node: &or{}})
 			c.program.setNames = append(c.program.setNames, s.Name)
 			c.pending = append(c.pending, s)
 		}
 	}
 	for i, s := range c.pending {
 		c.file, c.inSet = s.File, s.Name
-		c.program.sets[i] = c.expr(s.Expr)
+		c.program.sets[i].node = c.expr(s.Expr)
 		c.inSet = ""
 	}
 	c.file = q.File
@@ -43,16 +43,17 @@ func Compile(q *rubric.Question) (*Program, error) {
 		c.point(&q.Points[i])
 	}
 	for i := range q.Misconceptions {
-		c.program.misconceptions = append(c.program.misconceptions, c.expr(q.Misconceptions[i].Check))
+		c.program.misconceptions = append(c.program.misconceptions, c.operand(q.Misconceptions[i].Check))
 	}
 	c.file = q.Bank.Path("bank.yaml")
 	for i := range q.Bank.Habits {
 		h := &q.Bank.Habits[i]
-		c.program.habits = append(c.program.habits, habitCheck{c.expr(h.Present), c.expr(h.Cleared)})
+		c.program.habits = append(c.program.habits, habitCheck{c.operand(h.Present), c.operand(h.Cleared)})
 	}
 	if err := c.list.Err(); err != nil {
 		return nil, err
 	}
+	c.program.number()
 	return c.program, nil
 }
 
@@ -66,10 +67,27 @@ type compiler struct {
 	list    diag.List
 }
 
-// memo is the place where a reading remembers the matches of one node.
-func (c *compiler) memo() int {
-	c.program.memos++
-	return c.program.memos - 1
+// number makes the plan of all expressions.
+func (p *Program) number() {
+	p.plan.written = map[string]operand{}
+	add := func(o *operand) { p.plan.add(o, p.sets) }
+	for i := range p.points {
+		c := &p.points[i]
+		for k := range c.parts {
+			add(&c.parts[k].expr)
+		}
+		add(&c.partial)
+		add(&c.contradicted)
+		add(&c.name)
+	}
+	for i := range p.misconceptions {
+		add(&p.misconceptions[i])
+	}
+	for i := range p.habits {
+		add(&p.habits[i].present)
+		add(&p.habits[i].cleared)
+	}
+	p.plan.written = nil
 }
 
 // exprs calls f with every expression that the program will hold.
@@ -130,7 +148,7 @@ func (c *compiler) errorf(n *yaml.Node, offset int, rule, format string, args ..
 }
 
 func (c *compiler) point(p *rubric.Point) {
-	pc := pointCheck{line: p.Line, column: p.Column, partial: c.expr(p.Partial), contradicted: c.expr(p.Contradicted), name: c.expr(p.Name)}
+	pc := pointCheck{line: p.Line, column: p.Column, partial: c.operand(p.Partial), contradicted: c.operand(p.Contradicted), name: c.operand(p.Name)}
 	if p.Name != nil {
 		pc.nameText = firstAlternative(p.Name)
 	}
@@ -140,7 +158,7 @@ func (c *compiler) point(p *rubric.Point) {
 	}
 	parts := mapping(p.Check)["parts"]
 	if parts == nil {
-		pc.parts = []part{{node: c.expr(p.Check)}}
+		pc.parts = []part{{expr: c.operand(p.Check)}}
 		pc.need, pc.partialAt = 1, 1
 		c.program.points = append(c.program.points, pc)
 		return
@@ -152,7 +170,7 @@ func (c *compiler) point(p *rubric.Point) {
 		return
 	}
 	for i := 0; i+1 < len(parts.Content); i += 2 {
-		pc.parts = append(pc.parts, part{parts.Content[i].Value, c.expr(parts.Content[i+1])})
+		pc.parts = append(pc.parts, part{parts.Content[i].Value, c.operand(parts.Content[i+1])})
 	}
 	pc.need = c.count(p.Check, "need", len(pc.parts), len(pc.parts))
 	pc.partialAt = c.count(p.Check, "partial_at", (len(pc.parts)+1)/2, len(pc.parts))
@@ -204,6 +222,8 @@ func (c *compiler) count(n *yaml.Node, key string, fallback, most int) int {
 // nodeKinds are the keys that make a mapping an expression.
 var nodeKinds = []string{"any", "all", "at_least", "near", "order", "before", "number", "denied", "asked", "without"}
 
+func (c *compiler) operand(n rubric.Expr) operand { return operand{node: c.expr(n)} }
+
 // expr compiles one expression; nil stays nil.
 func (c *compiler) expr(n rubric.Expr) node {
 	if n == nil {
@@ -235,7 +255,7 @@ func (c *compiler) expr(n rubric.Expr) node {
 		return c.any(c.exprList(arg))
 	case "all":
 		c.keys(n, "all")
-		items := c.exprList(arg)
+		items := operands(c.exprList(arg))
 		return &atLeast{len(items), items}
 	case "at_least":
 		c.keys(n, "at_least", "of")
@@ -243,7 +263,7 @@ func (c *compiler) expr(n rubric.Expr) node {
 			c.errorf(n, 0, "missing-key", "at_least needs a list beside it: of")
 			return &or{}
 		}
-		items := c.exprList(m["of"])
+		items := operands(c.exprList(m["of"]))
 		return &atLeast{c.count(n, "at_least", 1, len(items)), items}
 	case "near":
 		c.keys(n, "near", "within", "unless")
@@ -251,14 +271,14 @@ func (c *compiler) expr(n rubric.Expr) node {
 		if w := m["within"]; w != nil {
 			steps = c.count(n, "within", nearSteps, 200)
 		}
-		a := &and{nodes: c.exprList(arg), steps: steps, memo: c.memo()}
+		a := &and{nodes: operands(c.exprList(arg)), steps: steps}
 		if m["unless"] != nil {
-			a.absent = []node{c.expr(m["unless"])}
+			a.absent = []operand{c.operand(m["unless"])}
 		}
 		return a
 	case "order":
 		c.keys(n, "order", "need", "cyclic")
-		items := c.exprList(arg)
+		items := operands(c.exprList(arg))
 		return &order{items: items, need: c.count(n, "need", len(items), len(items)), cyclic: m["cyclic"] != nil && m["cyclic"].Value == "true"}
 	case "before":
 		c.keys(n, "before", "within")
@@ -268,16 +288,16 @@ func (c *compiler) expr(n rubric.Expr) node {
 			return &or{}
 		}
 		c.keys(arg, "first", "then")
-		return &before{c.expr(b["first"]), c.expr(b["then"]), c.count(n, "within", beforeSteps, 200), c.memo()}
+		return &before{[2]operand{c.operand(b["first"]), c.operand(b["then"])}, c.count(n, "within", beforeSteps, 200)}
 	case "number":
 		c.keys(n, "number")
 		return c.number(arg)
 	case "denied":
 		c.keys(n, "denied")
-		return &deny{c.expr(arg)}
+		return &deny{[1]operand{c.operand(arg)}}
 	case "asked":
 		c.keys(n, "asked")
-		return &question{c.expr(arg)}
+		return &question{[1]operand{c.operand(arg)}}
 	case "without":
 		c.errorf(n, 0, "expression", "write \"A &! B\", or near with unless")
 		return &or{}
@@ -309,7 +329,7 @@ func (c *compiler) any(alts []node) node {
 
 // or compiles alternatives. Those that are plain words and stand side by side are looked for together.
 func (c *compiler) or(alts []node) *or {
-	n := &or{alts: alts}
+	n := &or{alts: operands(alts)}
 	for i := 0; i < len(alts); {
 		k := i
 		var group words
@@ -321,11 +341,11 @@ func (c *compiler) or(alts []node) *or {
 			group = append(group, w.id)
 		}
 		if len(group) < 2 {
-			n.joined = append(n.joined, alts[i])
+			n.joined = append(n.joined, operand{node: alts[i]})
 			i++
 			continue
 		}
-		n.joined = append(n.joined, group)
+		n.joined = append(n.joined, operand{node: group})
 		i = k
 	}
 	return n
@@ -382,7 +402,7 @@ func (c *compiler) cycles() {
 		if visit(s.Name, nil) {
 			c.file = s.File
 			c.errorf(s.Expr, 0, "set-cycle", "set $%s refers to itself; take it out", s.Name)
-			c.program.sets[i] = &or{}
+			c.program.sets[i].node = &or{}
 		}
 	}
 }
@@ -468,7 +488,7 @@ func (p *parser) alternatives() node {
 
 func (p *parser) near() node {
 	first := p.ordered()
-	a := &and{nodes: []node{first}, steps: nearSteps}
+	a := &and{nodes: []operand{{node: first}}, steps: nearSteps}
 	for p.err == nil && p.peek() == '&' {
 		p.pos++
 		not := false
@@ -486,15 +506,14 @@ func (p *parser) near() node {
 		}
 		next := p.ordered()
 		if not {
-			a.absent = append(a.absent, next)
+			a.absent = append(a.absent, operand{node: next})
 		} else {
-			a.nodes = append(a.nodes, next)
+			a.nodes = append(a.nodes, operand{node: next})
 		}
 	}
 	if len(a.nodes) == 1 && len(a.absent) == 0 {
 		return first
 	}
-	a.memo = p.memo()
 	return a
 }
 
@@ -525,7 +544,7 @@ func (p *parser) ordered() node {
 			default:
 				s.slack = append(s.slack, phraseSlack)
 			}
-			s.nodes = append(s.nodes, it.node)
+			s.nodes = append(s.nodes, operand{node: it.node})
 			if opt {
 				optional = append(optional, len(s.nodes)-1)
 			}
@@ -543,9 +562,8 @@ func (p *parser) ordered() node {
 	case len(optional) > 0:
 		return p.expand(s, optional)
 	case len(s.nodes) == 1:
-		return s.nodes[0]
+		return s.nodes[0].node
 	}
-	s.memo = p.memo()
 	return s
 }
 
@@ -564,10 +582,9 @@ func (c *compiler) expand(s *seq, optional []int) node {
 			v.nodes, v.slack = append(v.nodes, s.nodes[i]), append(v.slack, s.slack[i])
 		}
 		if len(v.nodes) == 1 {
-			alts = append(alts, v.nodes[0])
+			alts = append(alts, v.nodes[0].node)
 			continue
 		}
-		v.memo = c.memo()
 		alts = append(alts, v)
 	}
 	return c.or(alts)
@@ -606,13 +623,13 @@ func (p *parser) item() (items []item, optional bool) {
 		}
 		n := inner[0].node
 		if len(inner) > 1 {
-			s := &seq{slack: make([]int, len(inner)), memo: p.memo()}
+			s := &seq{slack: make([]int, len(inner))}
 			for _, it := range inner {
-				s.nodes = append(s.nodes, it.node)
+				s.nodes = append(s.nodes, operand{node: it.node})
 			}
 			n = s
 		}
-		items = []item{{node: &deny{n}}}
+		items = []item{{node: &deny{[1]operand{{node: n}}}}}
 	case '$':
 		p.pos++
 		for p.pos < len(p.text) && (p.text[p.pos] == '_' || p.text[p.pos] >= 'a' && p.text[p.pos] <= 'z' || p.text[p.pos] >= '0' && p.text[p.pos] <= '9') {

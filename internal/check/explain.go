@@ -29,17 +29,18 @@ type TraceMatch struct {
 func (r *Reading) ExplainPoint(i int) []Trace {
 	c := &r.program.points[i]
 	var out []Trace
-	for _, p := range c.parts {
-		t := r.trace(p.node, 0)
+	for k := range c.parts {
+		p := &c.parts[k]
+		t := r.trace(&p.expr, 0)
 		t.Expr = strings.TrimSpace("check " + p.name)
 		out = append(out, t)
 	}
 	for _, x := range []struct {
 		name string
-		node node
-	}{{"partial", c.partial}, {"contradicted", c.contradicted}, {"name", c.name}} {
-		if x.node != nil {
-			t := r.trace(x.node, 0)
+		expr *operand
+	}{{"partial", &c.partial}, {"contradicted", &c.contradicted}, {"name", &c.name}} {
+		if x.expr.node != nil {
+			t := r.trace(x.expr, 0)
 			t.Expr = x.name
 			out = append(out, t)
 		}
@@ -49,11 +50,11 @@ func (r *Reading) ExplainPoint(i int) []Trace {
 
 // ExplainMisconception traces the check of a misconception.
 func (r *Reading) ExplainMisconception(i int) []Trace {
-	n := r.program.misconceptions[i]
-	if n == nil {
+	o := &r.program.misconceptions[i]
+	if o.node == nil {
 		return nil
 	}
-	t := r.trace(n, 0)
+	t := r.trace(o, 0)
 	t.Expr = "check"
 	return []Trace{t}
 }
@@ -63,10 +64,11 @@ const (
 	traceMatches = 4
 )
 
-func (r *Reading) trace(n node, depth int) Trace {
-	res := r.assess(n)
+func (r *Reading) trace(o *operand, depth int) Trace {
+	n := o.node
+	res := r.assess(o)
 	t := Trace{Expr: r.program.describe(n), Status: res.status, Level: res.level}
-	ms := n.eval(r)
+	ms := r.eval(o)
 	for i, m := range ms {
 		if i == traceMatches {
 			break
@@ -79,12 +81,14 @@ func (r *Reading) trace(n node, depth int) Trace {
 	if depth >= traceDepth {
 		return t
 	}
-	for _, child := range children(n) {
-		if _, isWord := child.(*word); isWord && len(child.eval(r)) == 0 {
+	kids := children(n)
+	for i := range kids {
+		child := &kids[i]
+		if _, isWord := child.node.(*word); isWord && len(r.eval(child)) == 0 {
 			continue
 		}
 		ct := r.trace(child, depth+1)
-		if _, alternatives := n.(*or); alternatives && len(ct.Matches) == 0 && !closeCall(r, child) {
+		if _, alternatives := n.(*or); alternatives && len(ct.Matches) == 0 && !closeCall(r, child.node) {
 			continue // the alternatives that did not come near are noise
 		}
 		t.Parts = append(t.Parts, ct)
@@ -96,15 +100,15 @@ func (r *Reading) trace(n node, depth int) Trace {
 func closeCall(r *Reading, n node) bool {
 	kids := children(n)
 	found := 0
-	for _, k := range kids {
-		if len(k.eval(r)) > 0 {
+	for i := range kids {
+		if len(r.eval(&kids[i])) > 0 {
 			found++
 		}
 	}
 	return len(kids) > 1 && found*2 >= len(kids)
 }
 
-func children(n node) []node {
+func children(n node) []operand {
 	switch n := n.(type) {
 	case *or:
 		return n.alts
@@ -115,11 +119,11 @@ func children(n node) []node {
 	case *and:
 		return n.nodes
 	case *deny:
-		return []node{n.node}
+		return n.ops[:]
 	case *question:
-		return []node{n.node}
+		return n.ops[:]
 	case *before:
-		return []node{n.first, n.then}
+		return n.ops[:]
 	case *order:
 		return n.items
 	case *atLeast:
@@ -133,9 +137,10 @@ func (r *Reading) why(n node) string {
 	switch n := n.(type) {
 	case *seq, *and, *before:
 		var missing []string
-		for _, k := range children(n) {
-			if len(k.eval(r)) == 0 {
-				missing = append(missing, r.program.describe(k))
+		kids := children(n)
+		for i := range kids {
+			if len(r.eval(&kids[i])) == 0 {
+				missing = append(missing, r.program.describe(kids[i].node))
 			}
 		}
 		if len(missing) > 0 {
@@ -149,7 +154,7 @@ func (r *Reading) why(n node) string {
 		}
 		return "all operands are there, but too far apart, or an excluded one (&!) is near"
 	case *deny:
-		if len(n.node.eval(r)) > 0 {
+		if len(r.eval(&n.ops[0])) > 0 {
 			return "said, but not denied"
 		}
 	}
@@ -190,11 +195,11 @@ func (p *Program) describe(n node) string {
 }
 
 func (p *Program) format(n node) string {
-	list := func(ns []node, sep string) string {
-		parts := make([]string, len(ns))
-		for i, k := range ns {
-			parts[i] = p.format(k)
-			if _, alt := k.(*or); alt {
+	list := func(ops []operand, sep string) string {
+		parts := make([]string, len(ops))
+		for i, k := range ops {
+			parts[i] = p.format(k.node)
+			if _, alt := k.node.(*or); alt {
 				parts[i] = "(" + parts[i] + ")"
 			}
 		}
@@ -216,11 +221,11 @@ func (p *Program) format(n node) string {
 	case *and:
 		return list(n.nodes, " & ")
 	case *deny:
-		return "~(" + p.format(n.node) + ")"
+		return "~(" + p.format(n.ops[0].node) + ")"
 	case *question:
-		return "asked: " + p.format(n.node)
+		return "asked: " + p.format(n.ops[0].node)
 	case *before:
-		return p.format(n.first) + " before " + p.format(n.then)
+		return p.format(n.ops[0].node) + " before " + p.format(n.ops[1].node)
 	case *order:
 		return "order: " + list(n.items, ", ")
 	case *atLeast:

@@ -78,11 +78,9 @@ const (
 	firmlyListed                        // a bare list is what the pattern asks for: an enumeration
 )
 
-// node is a compiled expression. The result of eval is sorted by place and must not be changed.
+// node is a compiled expression. eval finds its matches, in the order of the text; Reading.eval remembers them.
 type node interface {
 	eval(r *Reading) []match
-	// possible reports quickly whether eval can find anything at all.
-	possible(r *Reading) bool
 }
 
 // composite is a node that weighs its operands one by one over the whole answer.
@@ -161,22 +159,12 @@ func (r *Reading) join(a, b *match) match {
 
 type word struct{ id int32 }
 
-func (n *word) possible(r *Reading) bool { return r.slot[n.id] > 0 }
-
 func (n *word) eval(r *Reading) []match {
-	k := r.slot[n.id]
-	if k == 0 {
-		return nil
+	f := r.collect()
+	for _, t := range r.present[r.slot[n.id]-1].tokens {
+		f.add(at(t))
 	}
-	w := &r.present[k-1]
-	if w.matches == nil {
-		f := r.collect()
-		for _, t := range w.tokens {
-			f.add(at(t))
-		}
-		w.matches = f.keepSorted(r)
-	}
-	return w.matches
+	return f.keepSorted(r)
 }
 
 type number struct {
@@ -192,7 +180,8 @@ func (n *number) fits(num canon.Number) bool {
 	return (n.anyUnit || num.Unit == n.unit) && num.Value >= n.min && num.Value <= n.max
 }
 
-func (n *number) possible(r *Reading) bool {
+// mentionsNumber reports whether the text holds a figure that fits.
+func (r *Reading) mentionsNumber(n *number) bool {
 	return slices.ContainsFunc(r.numbers, func(t int32) bool { return n.fits(r.Text.Tokens[t].Num) })
 }
 
@@ -208,69 +197,31 @@ func (n *number) eval(r *Reading) []match {
 
 type set struct{ index int }
 
-// setResult is what is known of a set: whether it is possible, and its matches once somebody needed them.
-type setResult struct {
-	matches        []match
-	done           bool
-	weighed, maybe bool
-}
-
-func (n *set) possible(r *Reading) bool {
-	s := &r.sets[n.index]
-	if s.done {
-		return len(s.matches) > 0
-	}
-	if !s.weighed {
-		s.maybe = r.program.sets[n.index].possible(r)
-		s.weighed = true
-	}
-	return s.maybe
-}
-
-func (n *set) eval(r *Reading) []match {
-	if !n.possible(r) {
-		return nil
-	}
-	s := &r.sets[n.index]
-	if !s.done {
-		s.matches = r.program.sets[n.index].eval(r)
-		s.done = true
-	}
-	return s.matches
-}
+func (n *set) eval(r *Reading) []match { return r.eval(&r.program.sets[n.index]) }
 
 // words is a group of words, by ID, of which any will do.
 type words []int32
 
-func (n words) possible(r *Reading) bool {
+// count is how many matches there are in all.
+func (n words) count(r *Reading) (total int) {
 	for _, id := range n {
-		if r.slot[id] > 0 {
-			return true
+		if k := r.slot[id]; k > 0 {
+			total += int(r.present[k-1].count)
 		}
 	}
-	return false
+	return total
 }
 
+// eval marks the tokens and collects what is marked, which sorts them on the way.
 func (n words) eval(r *Reading) []match {
-	ms, _ := n.find(r)
-	return ms
-}
-
-// find returns the matches in the order of the text; ok is false when there are too many. It marks the tokens and
-// collects what is marked, which sorts them on the way.
-func (n words) find(r *Reading) (ms []match, ok bool) {
-	marked, marks, total := r.marked, r.marks, 0
+	marked, marks := r.marked, r.marks
 	for _, id := range n {
 		if k := r.slot[id]; k > 0 {
 			for _, t := range r.present[k-1].tokens {
 				marked[uint32(t)/64] |= 1 << (uint32(t) % 64)
 				marks[t]++
 			}
-			total += int(r.present[k-1].count)
 		}
-	}
-	if total == 0 {
-		return nil, true
 	}
 	f := r.collect()
 	for k, set := range marked {
@@ -283,25 +234,13 @@ func (n words) find(r *Reading) (ms []match, ok bool) {
 		}
 		marked[k] = 0
 	}
-	return f.keepSorted(r), total <= maxMatches
+	return f.keepSorted(r)
 }
 
 // or is alternatives.
 type or struct {
-	alts   []node // as written
-	joined []node // the same with words that stand side by side as groups: what eval looks for
-}
-
-func (n *or) possible(r *Reading) bool { return anyPossible(r, n.joined) }
-
-// anyPossible reports quickly whether one of the nodes can find anything at all.
-func anyPossible(r *Reading, nodes []node) bool {
-	for _, n := range nodes {
-		if n.possible(r) {
-			return true
-		}
-	}
-	return false
+	alts   []operand // as written
+	joined []operand // the same with words that stand side by side as groups: what eval looks for
 }
 
 func (n *or) eval(r *Reading) []match {
@@ -325,16 +264,17 @@ func (n *or) eval(r *Reading) []match {
 	return f.keep(r)
 }
 
-// evalAll puts the matches of the nodes on the stack, until there are more than enough, and counts them.
-func (r *Reading) evalAll(nodes []node) (total int) {
-	for _, n := range nodes {
-		var ms []match
-		if group, ok := n.(words); !ok {
-			ms = n.eval(r)
-		} else if ms, ok = group.find(r); !ok {
+// evalAll puts the matches of the expressions on the stack, until there are more than enough, and counts them.
+func (r *Reading) evalAll(ops []operand) (total int) {
+	for i := range ops {
+		o := &ops[i]
+		if r.state[o.id] == noMatches {
+			continue
+		}
+		if group, ok := o.node.(words); ok && group.count(r) > maxMatches {
 			return maxMatches + 1
 		}
-		if len(ms) > 0 {
+		if ms := r.eval(o); len(ms) > 0 {
 			r.lists = append(r.lists, ms)
 			if total += len(ms); total >= maxMatches {
 				break
@@ -346,78 +286,30 @@ func (r *Reading) evalAll(nodes []node) (total int) {
 
 // seq is words one after the other.
 type seq struct {
-	nodes []node
+	nodes []operand
 	slack []int // other words tolerated before nodes[i]; gapReach for ".."
-	memo  int   // place in Reading.memo
 }
 
-// recall returns the matches of a node that was evaluated before.
-func (r *Reading) recall(memo int) (ms []match, ok bool) {
-	switch k := r.memo[memo]; k {
-	case 0:
-		return nil, false
-	case noMatches:
-		return nil, true
-	default:
-		return r.results[k-1], true
-	}
-}
-
-func (r *Reading) remember(memo int, ms []match) []match {
-	if len(ms) == 0 {
-		r.memo[memo] = noMatches
-		return nil
-	}
-	r.results = append(r.results, ms)
-	r.memo[memo] = int32(len(r.results))
-	return ms
-}
-
-// noMatches stands in Reading.memo for a node that was evaluated in vain.
-const noMatches = -1
-
-// possible reports quickly whether all nodes can find anything at all.
-func possible(r *Reading, nodes []node) bool {
-	for _, n := range nodes {
-		if !n.possible(r) {
+// setsFit reports whether every set among the operands has matches. Others need those as well, so they are looked at first.
+func (r *Reading) setsFit(ops []operand) bool {
+	for i := range ops {
+		if _, ok := ops[i].node.(*set); ok && len(r.eval(&ops[i])) == 0 {
 			return false
 		}
 	}
 	return true
 }
-
-// allPossible looks at everything that is cheap to know first, then at the matches of sets, which others need as well.
-func allPossible(r *Reading, nodes []node) bool {
-	if !possible(r, nodes) {
-		return false
-	}
-	for _, n := range nodes {
-		if s, ok := n.(*set); ok && len(s.eval(r)) == 0 {
-			return false
-		}
-	}
-	return true
-}
-
-func (n *seq) possible(r *Reading) bool { return possible(r, n.nodes) }
 
 func (n *seq) eval(r *Reading) []match {
-	if ms, ok := r.recall(n.memo); ok {
-		return ms
-	}
-	return r.remember(n.memo, n.find(r))
-}
-
-func (n *seq) find(r *Reading) []match {
-	if !allPossible(r, n.nodes) {
+	if !r.setsFit(n.nodes) {
 		return nil
 	}
-	acc := n.nodes[0].eval(r)
-	for i, next := range n.nodes[1:] {
+	acc := r.eval(&n.nodes[0])
+	for i := 1; i < len(n.nodes); i++ {
 		if len(acc) == 0 {
 			return nil
 		}
-		ms := next.eval(r)
+		ms := r.eval(&n.nodes[i])
 		f := r.collect()
 		from := 0 // no match before it begins behind a
 		for ai := range acc {
@@ -430,7 +322,7 @@ func (n *seq) find(r *Reading) []match {
 				if b.first <= a.last {
 					continue
 				}
-				fits, beyond := r.follows(a.last, b.first, n.slack[i+1])
+				fits, beyond := r.follows(a.last, b.first, n.slack[i])
 				if beyond || f.full() {
 					break
 				}
@@ -467,31 +359,21 @@ func (r *Reading) follows(a, b int32, slack int) (fits, beyond bool) {
 
 // and is operands close to one another, in any order.
 type and struct {
-	nodes  []node
+	nodes  []operand
 	steps  int
-	absent []node // "&!": not within the same reach
-	memo   int    // place in Reading.memo
+	absent []operand // "&!": not within the same reach
 }
-
-func (n *and) possible(r *Reading) bool { return possible(r, n.nodes) }
 
 func (n *and) eval(r *Reading) []match {
-	if ms, ok := r.recall(n.memo); ok {
-		return ms
-	}
-	return r.remember(n.memo, n.find(r))
-}
-
-func (n *and) find(r *Reading) []match {
-	if !allPossible(r, n.nodes) {
+	if !r.setsFit(n.nodes) {
 		return nil
 	}
-	acc := n.nodes[0].eval(r)
-	for _, operand := range n.nodes[1:] {
+	acc := r.eval(&n.nodes[0])
+	for i := 1; i < len(n.nodes); i++ {
 		if len(acc) == 0 {
 			return nil
 		}
-		ms := operand.eval(r)
+		ms := r.eval(&n.nodes[i])
 		f := r.collect()
 		from := 0 // all matches before it begin too far before a
 		for ai := range acc {
@@ -514,8 +396,8 @@ func (n *and) find(r *Reading) []match {
 		}
 		acc = f.keep(r)
 	}
-	for _, no := range n.absent {
-		if ms := no.eval(r); len(ms) > 0 {
+	for i := range n.absent {
+		if ms := r.eval(&n.absent[i]); len(ms) > 0 {
 			f := r.collect()
 			for ai := range acc {
 				if !slices.ContainsFunc(ms, func(b match) bool { return r.spoils(&acc[ai], &b, n.steps) }) {
@@ -546,15 +428,10 @@ func (r *Reading) within(first, last int32, steps int) bool {
 func (r *Reading) pos(token int32) int { return int(r.places[token].pos) }
 
 // deny is its operand under a negation: "~(network & pool)" is the claim that the network does not use the pool.
-type deny struct{ node node }
-
-func (n *deny) possible(r *Reading) bool { return r.denials && n.node.possible(r) }
+type deny struct{ ops [1]operand }
 
 func (n *deny) eval(r *Reading) []match {
-	if !n.possible(r) {
-		return nil
-	}
-	ms := n.node.eval(r)
+	ms := r.eval(&n.ops[0])
 	f := r.collect()
 	for _, m := range ms {
 		if cues := r.negations(&m); len(cues) > 0 {
@@ -570,12 +447,10 @@ func (n *deny) eval(r *Reading) []match {
 }
 
 // question is its operand where it may be asked rather than claimed: clarifying questions.
-type question struct{ node node }
-
-func (n *question) possible(r *Reading) bool { return n.node.possible(r) }
+type question struct{ ops [1]operand }
 
 func (n *question) eval(r *Reading) []match {
-	ms := n.node.eval(r)
+	ms := r.eval(&n.ops[0])
 	f := r.collect()
 	for _, m := range ms {
 		m.flags |= askedFor

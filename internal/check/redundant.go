@@ -15,10 +15,10 @@ func (p *Program) Redundant() []Dead {
 	for i := range p.points {
 		c := &p.points[i]
 		for _, part := range c.parts {
-			out = p.redundant(part.node, c.line, c.column, out)
+			out = p.redundant(part.expr.node, c.line, c.column, out)
 		}
-		for _, n := range []node{c.partial, c.contradicted, c.name} {
-			out = p.redundant(n, c.line, c.column, out)
+		for _, o := range []operand{c.partial, c.contradicted, c.name} {
+			out = p.redundant(o.node, c.line, c.column, out)
 		}
 	}
 	return out
@@ -31,15 +31,15 @@ func (p *Program) redundant(n node, line, column int, out []Dead) []Dead {
 	if n, ok := n.(*or); ok {
 		for i, a := range n.alts {
 			for j, b := range n.alts {
-				if i != j && p.covers(a, b) && !(j < i && p.covers(b, a)) {
-					out = append(out, Dead{line, column, p.describe(b), p.describe(a)})
+				if i != j && p.covers(a.node, b.node) && !(j < i && p.covers(b.node, a.node)) {
+					out = append(out, Dead{line, column, p.describe(b.node), p.describe(a.node)})
 					break
 				}
 			}
 		}
 	}
 	for _, k := range children(n) {
-		out = p.redundant(k, line, column, out)
+		out = p.redundant(k.node, line, column, out)
 	}
 	return out
 }
@@ -53,14 +53,14 @@ func (p *Program) covers(a, b node) bool {
 	if !ok || len(conj.absent) > 0 {
 		return false
 	}
-	operands := []node{a}
+	operands := []operand{{node: a}}
 	if short, ok := a.(*and); ok {
 		if len(short.absent) > 0 || short.steps < conj.steps {
 			return false
 		}
 		operands = short.nodes
 	}
-	return !slices.ContainsFunc(operands, func(x node) bool {
-		return !slices.ContainsFunc(conj.nodes, func(y node) bool { return p.format(x) == p.format(y) })
+	return !slices.ContainsFunc(operands, func(x operand) bool {
+		return !slices.ContainsFunc(conj.nodes, func(y operand) bool { return p.format(x.node) == p.format(y.node) })
 	})
 }

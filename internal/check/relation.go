@@ -8,9 +8,8 @@ import (
 
 // before is "first happens before then", in whatever words: "A before B", "B after A", "A, then B", "once A is done, B".
 type before struct {
-	first, then node
-	steps       int
-	memo        int // place in Reading.memo
+	ops   [2]operand // first, then
+	steps int
 }
 
 const beforeSteps = 24
@@ -21,20 +20,8 @@ var (
 	priority   = canon.WordSet("first priority wins win winner precedence immediately")
 )
 
-func (n *before) possible(r *Reading) bool { return n.first.possible(r) && n.then.possible(r) }
-
 func (n *before) eval(r *Reading) []match {
-	if ms, ok := r.recall(n.memo); ok {
-		return ms
-	}
-	return r.remember(n.memo, n.find(r))
-}
-
-func (n *before) find(r *Reading) []match {
-	if !n.possible(r) {
-		return nil
-	}
-	as, bs := n.first.eval(r), n.then.eval(r)
+	as, bs := r.eval(&n.ops[0]), r.eval(&n.ops[1])
 	f := r.collect()
 	for _, a := range as {
 		for _, b := range bs {
@@ -114,12 +101,10 @@ func (r *Reading) relation(a, b match) (rel int, cue int32) {
 
 // order is an enumeration in a given order, wherever in the answer its items stand.
 type order struct {
-	items  []node
+	items  []operand
 	need   int  // items in order that make a full hit
 	cyclic bool // any item can come first
 }
-
-func (n *order) possible(r *Reading) bool { return anyPossible(r, n.items) }
 
 // eval returns the longest run of items in order as one match.
 func (n *order) eval(r *Reading) []match {
@@ -136,9 +121,9 @@ func (n *order) assess(r *Reading, _ bool, said *[]match) assessed {
 	}
 	var mentions []mention
 	present := 0
-	for i, item := range n.items {
+	for i := range n.items {
 		found := false
-		for _, m := range item.eval(r) {
+		for _, m := range r.eval(&n.items[i]) {
 			m.flags |= firmlyListed
 			if r.polarity(&m) == Affirmed {
 				mentions = append(mentions, mention{i, m})
@@ -204,10 +189,8 @@ const orderReach = 70
 // atLeast is a number of things out of a list, wherever in the answer they stand.
 type atLeast struct {
 	need  int
-	items []node
+	items []operand
 }
-
-func (n *atLeast) possible(r *Reading) bool { return anyPossible(r, n.items) }
 
 func (n *atLeast) eval(r *Reading) []match {
 	if res := n.assess(r, false, nil); res.status == Affirmed && res.level == Full {
@@ -219,8 +202,8 @@ func (n *atLeast) eval(r *Reading) []match {
 func (n *atLeast) assess(r *Reading, _ bool, said *[]match) assessed {
 	var res assessed
 	hits := 0
-	for _, item := range n.items {
-		if got := r.assessAs(item, true, said); got.status == Affirmed && got.level == Full {
+	for i := range n.items {
+		if got := r.assessAs(&n.items[i], true, said); got.status == Affirmed && got.level == Full {
 			hits++
 			if len(res.best) < 3 {
 				res.best = append(res.best, got.best[0])

@@ -9,9 +9,9 @@ func (r *Reading) Support(i int) (best []Evidence, all []Span) {
 
 // Against returns the tightest places that contradict the i-th point.
 func (r *Reading) Against(i int) []Evidence {
-	if n := r.program.points[i].contradicted; n != nil {
-		if res := r.weigh(n); res.status == Affirmed {
-			return r.tightest("", n, res)
+	if o := &r.program.points[i].contradicted; o.node != nil {
+		if res := r.weigh(o); res.status == Affirmed {
+			return r.tightest("", o.node, res)
 		}
 	}
 	return r.Point(i).Against
@@ -19,23 +19,23 @@ func (r *Reading) Against(i int) []Evidence {
 
 // MisconceptionEvidence returns the tightest place where the i-th misconception is asserted.
 func (r *Reading) MisconceptionEvidence(i int) []Evidence {
-	n := r.program.misconceptions[i]
-	res := r.weigh(n)
+	o := &r.program.misconceptions[i]
+	res := r.weigh(o)
 	if res.status != Affirmed {
 		return nil
 	}
-	return r.tightest("", n, res)
+	return r.tightest("", o.node, res)
 }
 
 // weigh is assess; what speaks for the expression stands in r.said afterwards.
-func (r *Reading) weigh(n node) assessed {
+func (r *Reading) weigh(o *operand) assessed {
 	r.said = r.said[:0]
-	return r.assessAs(n, false, &r.said)
+	return r.assessAs(o, false, &r.said)
 }
 
 // credit notes the places that speak for a part that was just weighed and is affirmed.
 func (f *pointFinding) credit(r *Reading, p *part, res assessed) {
-	f.tightest = append(f.tightest, r.tightest(p.name, p.node, res)...)
+	f.tightest = append(f.tightest, r.tightest(p.name, p.expr.node, res)...)
 	for _, m := range r.said {
 		f.said = append(f.said, Span{int(m.first), int(m.last) + 1})
 	}
