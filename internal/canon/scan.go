@@ -37,9 +37,17 @@ func hiddenRune(r rune) bool {
 // HiddenRune reports zero-width, tag and bidirectional control characters.
 func HiddenRune(r rune) bool { return hiddenRune(r) }
 
+// wordByte tells the ASCII letters and digits.
+var wordByte = func() (table [256]bool) {
+	for b := range table {
+		table[b] = b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9'
+	}
+	return table
+}()
+
 func wordRune(r rune) bool {
 	if r < utf8.RuneSelf {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+		return wordByte[r]
 	}
 	return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.Is(unicode.M, r)
 }
@@ -55,6 +63,10 @@ func (l *Lexicon) scan(tokens []raw, s string) (_ []raw, hidden int) {
 	brk, comma, glue, quoted, arrow := BreakNone, false, false, false, false
 	sepStart, lineStart := 0, 0
 	for i := 0; i < len(s); {
+		if s[i] == ' ' {
+			i++
+			continue
+		}
 		r, size := rune(s[i]), 1
 		if r >= utf8.RuneSelf {
 			r, size = utf8.DecodeRuneInString(s[i:])
@@ -108,12 +120,15 @@ func (l *Lexicon) scan(tokens []raw, s string) (_ []raw, hidden int) {
 			}
 			continue
 		}
-		glue = len(tokens) > 0 && separatorOnly(s[sepStart:i])
+		glue = len(tokens) > 0 && (sepStart == i || s[sepStart] != ' ' && separatorOnly(s[sepStart:i]))
 		start := i
 		for i < len(s) {
-			if s[i] < utf8.RuneSelf && wordRune(rune(s[i])) {
+			if wordByte[s[i]] {
 				i++
 				continue
+			}
+			if s[i] == ' ' {
+				break
 			}
 			r, size = utf8.DecodeRuneInString(s[i:])
 			if hiddenRune(r) {

@@ -110,11 +110,17 @@ func openContraction(w string) (first, second string, ok bool) {
 
 // expandContractions opens contractions in place, from the end on.
 func (l *Lexicon) expandContractions(in []raw) []raw {
-	more := 0
+	more, any := 0, false
 	for i := range in {
-		if in[i].is(isContraction) && in[i].second != "" {
-			more++
+		if in[i].is(isContraction | hasQuotes) {
+			any = true
+			if in[i].is(isContraction) && in[i].second != "" {
+				more++
+			}
 		}
+	}
+	if !any {
+		return in
 	}
 	out := slices.Grow(in, more)[:len(in)+more]
 	k := len(out)
@@ -180,8 +186,12 @@ const longestSpelling = 10
 
 // joinLetters joins letters that were spelled out: "u v", "I/O", "F, S".
 func (l *Lexicon) joinLetters(in []raw) []raw {
-	out := in[:0]
-	for i := 0; i < len(in); {
+	first := slices.IndexFunc(in, func(t raw) bool { return letter(&t) })
+	if first < 0 {
+		return in
+	}
+	out := in[:first]
+	for i := first; i < len(in); {
 		if !letter(&in[i]) {
 			out = append(out, in[i])
 			i++

@@ -117,12 +117,11 @@ type compiledRule struct {
 // ruleSet finds the rules whose literals a text holds in one pass.
 type ruleSet struct {
 	rules []compiledRule
-	bytes [256]byteKind // in either case
-	words [256]literals // by the first byte; those that begin like a word count at the beginning of a word only
-	other [256]literals
+	bytes [256]byteKind // what a byte can begin, in either case
+	words literals      // those that begin like a word count at the beginning of a word only
+	other literals
 }
 
-// byteKind is what a byte can begin.
 type byteKind uint8
 
 const (
@@ -131,52 +130,43 @@ const (
 	beginsOther          // there are literals in other
 )
 
-// literals are those that begin with one byte.
-type literals struct {
-	list    []literal
-	seconds byteSet
-	thirds  byteSet
-}
-
-// byteSet has a bit for each byte.
-type byteSet [4]uint64
-
-func (s *byteSet) has(b byte) bool { return s[b/64]&(1<<(b%64)) != 0 }
-
-// add adds text[at], or every byte where the text is shorter.
-func (s *byteSet) add(text string, at int) {
-	if at >= len(text) {
-		*s = byteSet{^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0)}
-		return
-	}
-	s[text[at]/64] |= 1 << (text[at] % 64)
-}
+// literals are listed by their first two bytes: see place.
+type literals [1024][]literal
 
 type literal struct {
 	text  string
 	rules []int
 }
 
+// place is where literals stand that begin so; others can stand there too.
+func place(first, second byte) int { return int(first&31)<<5 | int(second&31) }
+
 func (l *literals) add(text string, rule int) {
-	l.seconds.add(text, 1)
-	l.thirds.add(text, 2)
-	for i := range l.list {
-		if l.list[i].text == text {
-			l.list[i].rules = append(l.list[i].rules, rule)
+	if len(text) == 1 { // whatever follows
+		for second := range byte(32) {
+			l[place(text[0], second)] = append(l[place(text[0], second)], literal{text, []int{rule}})
+		}
+		return
+	}
+	list := &l[place(text[0], text[1])]
+	for i := range *list {
+		if k := &(*list)[i]; k.text == text {
+			k.rules = append(k.rules, rule)
 			return
 		}
 	}
-	l.list = append(l.list, literal{text, []int{rule}})
+	*list = append(*list, literal{text, []int{rule}})
 }
 
-// find appends the rules whose literals text[at:] begins with.
+// find appends the rules whose literals stand at text[at:].
 func (l *literals) find(text string, at int, out []suspicion) []suspicion {
-	text = text[at:]
-	if len(text) > 2 && !(l.seconds.has(lower[text[1]]) && l.thirds.has(lower[text[2]])) {
-		return out
+	second := byte(0)
+	if at+1 < len(text) {
+		second = text[at+1]
 	}
-	for i := range l.list {
-		if k := &l.list[i]; begins(text, k.text) {
+	list := l[place(text[at], second)]
+	for i := range list {
+		if k := &list[i]; begins(text[at:], k.text) {
 			for _, rule := range k.rules {
 				out = append(out, suspicion{rule, at})
 			}
@@ -215,26 +205,30 @@ var compiledRules = sync.OnceValue(func() *ruleSet {
 		rs.rules = append(rs.rules, compiledRule{also: r.also, re: sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?is)` + r.expr) })})
 		for l := range strings.SplitSeq(r.need, "|") {
 			if len(l) >= 3 && wordStart(l[0]) && wordStart(l[1]) && wordStart(l[2]) {
-				rs.words[l[0]].add(l, i)
+				rs.words.add(l, i)
+				rs.begin(l[0], beginsWord)
 			} else {
-				rs.other[l[0]].add(l, i)
+				rs.other.add(l, i)
+				rs.begin(l[0], beginsOther)
 			}
 		}
 	}
 	for b := range rs.bytes {
-		first := lower[b]
-		if wordStart(first) {
+		if wordStart(lower[b]) {
 			rs.bytes[b] |= insideWord
-		}
-		if rs.words[first].list != nil {
-			rs.bytes[b] |= beginsWord
-		}
-		if rs.other[first].list != nil {
-			rs.bytes[b] |= beginsOther
 		}
 	}
 	return rs
 })
+
+// begin notes what a byte begins, in both cases.
+func (rs *ruleSet) begin(first byte, kind byteKind) {
+	for b := range rs.bytes {
+		if lower[b] == first {
+			rs.bytes[b] |= kind
+		}
+	}
+}
 
 func wordStart(b byte) bool {
 	return b >= 'a' && b <= 'z' || b >= '0' && b <= '9' || b >= utf8.RuneSelf
@@ -250,10 +244,10 @@ func (rs *ruleSet) suspicions(text string) []suspicion {
 	for i := range len(text) {
 		kind := rs.bytes[text[i]]
 		if kind&beginsWord != 0 && before&insideWord == 0 {
-			out = rs.words[lower[text[i]]].find(text, i, out)
+			out = rs.words.find(text, i, out)
 		}
 		if kind&beginsOther != 0 {
-			out = rs.other[lower[text[i]]].find(text, i, out)
+			out = rs.other.find(text, i, out)
 		}
 		before = kind
 	}
@@ -280,6 +274,9 @@ func ascii(s string) bool {
 func holds(text string, literals []string) bool {
 	return slices.ContainsFunc(literals, func(l string) bool { return strings.Contains(text, l) })
 }
+
+// blockOpeners are the brackets of which every block has one.
+var blockOpeners = []string{"[", "<", "{"}
 
 // blocks are stretches that belong together once their opening is there.
 var blocks = sync.OnceValue(func() []*regexp.Regexp {
@@ -309,7 +306,7 @@ func hostileSpans(text string, plainASCII bool) []canon.Span {
 		}
 	}
 	var spans []canon.Span
-	if strings.ContainsAny(plain, "[<{") {
+	if holds(plain, blockOpeners) {
 		for _, b := range blocks() {
 			for _, m := range b.FindAllStringIndex(plain, -1) {
 				spans = append(spans, canon.Span{Start: m[0], End: m[1]})
