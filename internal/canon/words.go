@@ -110,16 +110,16 @@ func openContraction(w string) (first, second string, ok bool) {
 
 // expandContractions opens contractions in place, from the end on.
 func (l *Lexicon) expandContractions(in []raw) []raw {
-	more, any := 0, false
+	more, found := 0, false
 	for i := range in {
 		if in[i].is(isContraction | hasQuotes) {
-			any = true
+			found = true
 			if in[i].is(isContraction) && in[i].second != "" {
 				more++
 			}
 		}
 	}
-	if !any {
+	if !found {
 		return in
 	}
 	out := slices.Grow(in, more)[:len(in)+more]
