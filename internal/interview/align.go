@@ -9,13 +9,13 @@ import (
 // What the steps of an interview are worth, as logarithms of odds. They were set by hand on made-up interviews; what
 // is said decides wherever it says much.
 const (
-	enterQuestion  = -3.5 // the interviewer turns to a question of the bank
-	enterOther     = -5.0 // to one that is not in it
+	enterQuestion  = -4.0 // the interviewer turns to a question of the bank
+	enterOther     = -4.5 // to one that is not in it
 	enterSmallTalk = -3.0
 	enterAlone     = -10.0 // the candidate turns to another question unasked
 	leaveAlone     = -6.0  // or begins to chat
 	beginAlone     = -8.0  // or answers what nobody was heard asking
-	announced      = 2.5   // "next question"
+	announced      = 2.0   // "next question"
 	asks           = 1.0   // a question mark, an imperative
 	asksNot        = -2.0
 	follows        = 1.2  // "and what about that?"

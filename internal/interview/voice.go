@@ -11,12 +11,12 @@ var followUp = regexp.MustCompile(`(?i)^(mm+[- ]?\w*|okay|ok|right|sure|good|gre
 const (
 	voiceMark       = 3.0  // the interviewer asks
 	voiceForm       = 0.8  // or tells to
-	voiceSecond     = 0.9  // and says "you"
-	voiceFirst      = -1.2 // the candidate says "I"
+	voiceSecond     = 0.6  // and says "you"
+	voiceFirst      = -1.6 // the candidate says "I"
 	voiceBackground = 1.5  // who listens is mostly the interviewer
 	voiceNext       = 1.0
 	voiceFollows    = 1.0  // "and what about that?"
-	voiceLength     = -0.1 // a content word: the candidate talks
+	voiceLength     = -0.13 // a content word: the candidate talks
 	voiceClaim      = -4.0 // a statement about the topic is mostly the candidate's
 	voiceContext    = -2.5 // if no question follows; "an exception escapes. What happens?"
 	changeRole      = -3.0
