@@ -141,8 +141,8 @@ func (g *globals) interview(ctx context.Context, paths []string, f interviewFlag
 		return err
 	}
 	if n := s.Failed(); n > 0 && !s.Unchanged {
-		return &exitError{exitErrorLines, fmt.Errorf("%s could not be graded (%s); their messages are in %s/interviews.jsonl and results.jsonl: correct them and run them with another --out",
-			plural(n, "interview or answer"), counts(s.Errors), f.out)}
+		return &exitError{exitErrorLines, fmt.Errorf("%s (%s), with messages in %s and results.jsonl beside it: correct what they say and run those files with another --out",
+			plural(n, "error"), counts(s.Errors), filepath.Join(f.out, "interviews.jsonl"))}
 	}
 	return nil
 }

@@ -73,13 +73,16 @@ func (c *Course) warn(format string, args ...any) {
 
 // check refuses an interview without a candidate and warns of what makes its results doubtful.
 func (c *Course) check() error {
-	said, asked, timed := 0, 0, true
+	said, asked, answers, timed := 0, 0, 0, true
 	for i := range c.Turns {
 		t := &c.Turns[i]
 		timed = timed && t.Known
 		switch {
 		case t.Role == candidate.String():
 			said += c.words(t)
+			if t.Kind == Answers {
+				answers++
+			}
 		case t.Kind == Asks:
 			asked++
 		}
@@ -87,8 +90,10 @@ func (c *Course) check() error {
 	switch {
 	case said == 0:
 		return fmt.Errorf("%w: nobody answers; give the whole transcript, or say who is the candidate with --speaker", ErrNoCandidate)
+	case asked == 0 && answers == 0:
+		c.warn("no question of the bank was found: nothing is graded; say with --map which turn asks what")
 	case asked == 0:
-		c.warn("no question was found: nothing is graded; say with --map which turn asks what")
+		c.warn("nobody is heard asking: which question the words answer is a guess; check it with --map")
 	}
 	if !timed {
 		c.warn("the transcript has no times, or not everywhere")

@@ -179,6 +179,9 @@ func TestWhoIsTheCandidate(t *testing.T) {
 		{"names", talk("Bob", "Ann"), "", "Ann", RolesFromSpeech},
 		{"numbers", talk("Speaker 1", "Speaker 0"), "", "Speaker 0", RolesFromSpeech},
 		{"channels", talk("Left", "Right"), "", "Right", RolesFromSpeech},
+		{"letters", talk("A", "B"), "", "B", RolesFromSpeech},
+		{"questions and answers", talk("Q", "A"), "", "A", RolesFromLabels},
+		{"one label for both", talk("Speaker 0", "Speaker 0"), "", "", RolesFromContent},
 		{"by hand", talk("Bob", "Ann"), "Bob", "Bob", RolesFromLabels},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

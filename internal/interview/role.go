@@ -39,8 +39,8 @@ func castOf(text string, ps []piece, wanted string) (*cast, error) {
 	switch {
 	case len(labels) == 0 && wanted != "":
 		return nil, fmt.Errorf("%w: no speaker is named in it, so that %q cannot be found; leave the speaker out", ErrNoCandidate, wanted)
-	case len(labels) == 0:
-		c.source = RolesFromContent
+	case len(labels) == 0, len(labels) == 1 && wanted == "" && !transcript.SaysCandidate(labels[0]) && !transcript.SaysInterviewer(labels[0]):
+		c.source = RolesFromContent // one label for everybody tells no more than none
 		return c, nil
 	case wanted != "" && !slices.Contains(labels, wanted):
 		return nil, fmt.Errorf("%w: nobody is called %q; the speakers are %s", ErrNoCandidate, wanted, strings.Join(labels, ", "))
@@ -67,9 +67,10 @@ func castOf(text string, ps []piece, wanted string) (*cast, error) {
 	return c, nil
 }
 
-// said is the label that says candidate, if there is exactly one.
+// said is the label that says candidate, if there is exactly one. A letter says so only where both Q and A speak.
 func said(labels []string) string {
-	found := slices.DeleteFunc(slices.Clone(labels), func(l string) bool { return !transcript.SaysCandidate(l) })
+	both := slices.Contains(labels, "Q") && slices.Contains(labels, "A")
+	found := slices.DeleteFunc(slices.Clone(labels), func(l string) bool { return !transcript.SaysCandidate(l) || len(l) == 1 && !both })
 	if len(found) == 1 {
 		return found[0]
 	}
