@@ -53,7 +53,7 @@ func follow(t *testing.T, b *Bank, text string) *Course {
 func TestFollowScripts(t *testing.T) {
 	t.Parallel()
 	b := nodeBank(t)
-	files, err := filepath.Glob("testdata/scripts/*.txt")
+	files, err := filepath.Glob("testdata/*/*.txt")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	for _, tt := range []struct {
@@ -69,7 +69,7 @@ func TestFollowScripts(t *testing.T) {
 		{"names", func(lines []line, _ int) *transcript.Transcript {
 			return parsed(t, labelled(lines, map[string]string{"I": "Dana Smith", "I2": "Aisha", "C": "Joe"}))
 		}, RolesFromSpeech, 0.95, 0},
-		{"nothing", func(lines []line, i int) *transcript.Transcript { return bare(t, lines, uint64(i)) }, RolesFromContent, 0.9, 150},
+		{"nothing", func(lines []line, i int) *transcript.Transcript { return bare(t, lines, uint64(i)) }, RolesFromContent, 0.9, 300},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

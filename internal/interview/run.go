@@ -525,7 +525,9 @@ func (r *run) critique(ctx context.Context, a *Asked) (c *grade.Critique, err er
 		return nil, fmt.Errorf("the answer is longer than %d KiB: it cannot be one; check the map of the interview", grade.MaxTextBytes>>10)
 	}
 	q := r.bank.question(a.Question)
-	if c, err = r.grader.Grade(ctx, a.Question, grade.Answer{Text: a.Answer.Text, Modality: grade.Spoken}); err != nil {
+	answer := grade.Answer{Text: a.Answer.Text, Modality: grade.Spoken, Language: transcript.LanguageTag(a.Answer.Language),
+		Unintelligible: speech.Unintelligible(a.Answer, q.Bank.Language)}
+	if c, err = r.grader.Grade(ctx, a.Question, answer); err != nil {
 		return nil, err
 	}
 	c.Hear(a.Answer, time.Duration(q.ExpectSeconds)*time.Second, a.Doubtful)

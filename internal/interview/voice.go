@@ -15,10 +15,10 @@ const (
 	voiceFirst      = -1.6 // the candidate says "I"
 	voiceBackground = 1.5  // who listens is mostly the interviewer
 	voiceNext       = 1.0
-	voiceFollows    = 1.0  // "and what about that?"
+	voiceFollows    = 1.0   // "and what about that?"
 	voiceLength     = -0.13 // a content word: the candidate talks
-	voiceClaim      = -4.0 // a statement about the topic is mostly the candidate's
-	voiceContext    = -2.5 // if no question follows; "an exception escapes. What happens?"
+	voiceClaim      = -4.0  // a statement about the topic is mostly the candidate's
+	voiceContext    = -2.5  // if no question follows; "an exception escapes. What happens?"
 	changeRole      = -3.0
 	longPause       = 2.0 // when who speaks changes
 	noPause         = -1.0
