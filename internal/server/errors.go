@@ -108,13 +108,15 @@ func toAPI(err error) *apiError {
 	case errors.Is(err, context.Canceled):
 		return &apiError{reason: graderv1.ErrorReason_CANCELED, message: "canceled", cause: err}
 	case errors.Is(err, context.DeadlineExceeded):
-		return &apiError{reason: graderv1.ErrorReason_DEADLINE_EXCEEDED, message: "the time allowed is over", cause: err}
+		return &apiError{reason: graderv1.ErrorReason_DEADLINE_EXCEEDED, message: overdueText, cause: err}
 	}
 	if st, ok := status.FromError(err); ok {
 		return fromStatus(st, err)
 	}
 	return &apiError{reason: graderv1.ErrorReason_INTERNAL, message: internalText, cause: err}
 }
+
+const overdueText = "the time allowed is over; allow more, or ask for judge OFF"
 
 const internalText = "internal error; the server's log has the cause under the request id"
 
@@ -127,7 +129,7 @@ func fromStatus(st *status.Status, cause error) *apiError {
 	case codes.Canceled:
 		out.reason, out.message = graderv1.ErrorReason_CANCELED, "canceled"
 	case codes.DeadlineExceeded:
-		out.reason, out.message = graderv1.ErrorReason_DEADLINE_EXCEEDED, "the time allowed is over"
+		out.reason, out.message = graderv1.ErrorReason_DEADLINE_EXCEEDED, overdueText
 	case codes.ResourceExhausted:
 		out.reason = graderv1.ErrorReason_BODY_TOO_LARGE // of a message: ours have a reason
 	case codes.Unavailable:
@@ -152,8 +154,12 @@ func invalid(e *protovalidate.ValidationError) *apiError {
 	var texts []string
 	for _, v := range e.Violations {
 		field := protovalidate.FieldPathString(v.Proto.GetField())
-		out.fields = append(out.fields, &errdetails.BadRequest_FieldViolation{Field: field, Description: v.Proto.GetMessage(), Reason: v.Proto.GetRuleId()})
-		texts = append(texts, strings.TrimPrefix(field+": "+v.Proto.GetMessage(), ": "))
+		message := v.Proto.GetMessage()
+		if v.Proto.GetRuleId() == "string.pattern" { // all patterns are those of ids
+			message = "must look like event-loop-phases: lower-case words and digits, joined by single dashes"
+		}
+		out.fields = append(out.fields, &errdetails.BadRequest_FieldViolation{Field: field, Description: message, Reason: v.Proto.GetRuleId()})
+		texts = append(texts, strings.TrimPrefix(field+": "+message, ": "))
 	}
 	out.message = strings.Join(texts, "; ")
 	return out

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -104,7 +105,7 @@ func (marshaler) Unmarshal(data []byte, v any) error {
 		return errors.New("no message to unmarshal")
 	}
 	if err := protojson.Unmarshal(data, m); err != nil {
-		return errors.New(plain(err))
+		return fmt.Errorf("the body is not what this path takes: %s; /openapi.json has its form", plain(err))
 	}
 	return nil
 }
@@ -112,7 +113,8 @@ func (marshaler) Unmarshal(data []byte, v any) error {
 // plain takes protobuf's prefix off an error, which differs between builds on purpose.
 func plain(err error) string {
 	text := strings.ReplaceAll(err.Error(), "\u00a0", " ")
-	return strings.TrimPrefix(text, "proto: ")
+	return strings.NewReplacer("proto: ", "", "unexpected EOF", "it ends too early",
+		"oneof grader.v1.Answer.content is already set", "an answer is one of text, transcript and audio").Replace(text)
 }
 
 // NewDecoder reads one body to its end.

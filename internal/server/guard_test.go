@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -12,9 +13,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/time/rate"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/prototext"
+	"google.golang.org/protobuf/proto"
 
 	graderv1 "github.com/vivagrader/grader/gen/grader/v1"
 	"github.com/vivagrader/grader/internal/judge"
@@ -82,53 +86,91 @@ func TestKeys(t *testing.T) {
 	require.NotContains(t, st.log.String(), "-secret")
 }
 
-// TestNothingLeaks looks for every sentence of the rubric in everything that callers without the scope can get.
+// TestNothingLeaks looks for every sentence of the rubric in everything that callers without the scope can get: by every
+// route, over gRPC and HTTP, in bodies, headers and errors, and in log, metrics and traces.
 func TestNothingLeaks(t *testing.T) {
 	t.Parallel()
+	provider, spans := recording(t)
 	st := start(t, Config{
 		Keys:  []Key{key("p", "p", "", ScopeGrade), key("e", "e", "SCORE", ScopeGrade)},
-		Judge: judged(allMissed),
+		Judge: judged(allMissed), Speech: fakeSpeech(t, 200, heardTea), Traces: provider,
 	})
-	var secrets []string
-	for _, q := range catalog(t).questions {
-		for i := range q.Points {
-			secrets = append(secrets, q.Points[i].Statement)
-			secrets = append(secrets, q.Points[i].Accept...)
-		}
-		for i := range q.Misconceptions {
-			secrets = append(secrets, q.Misconceptions[i].Statement, q.Misconceptions[i].WhyWrong)
-		}
-		secrets = append(secrets, q.ModelAnswer, q.FollowUp)
-	}
 	var replies []string
-	get := func(key, method, path, body string, more ...string) {
+	get := func(key, method, path, body string, more ...string) string {
 		r := st.do(t, method, path, body, append([]string{"X-Api-Key", key, "Accept-Encoding", "identity"}, more...)...)
 		headers, _ := json.Marshal(r.header)
-		replies = append(replies, r.body, string(headers))
+		return r.body + string(headers)
 	}
-	for _, path := range []string{"/", "/docs", "/openapi.json", "/v1/questions?pageSize=200", "/v1/banks", "/v1/banks/nodejs", "/v1/questions?pageSize=200&view=FULL", "/v1/nothing", "/v1/questions/nothing"} {
-		get("p", "GET", path, "")
+	call := func(key, method string, req, res proto.Message) string {
+		var header, trailer metadata.MD
+		ctx := metadata.AppendToOutgoingContext(t.Context(), "x-api-key", key)
+		err := st.conn.Invoke(ctx, method, req, res, grpc.Header(&header), grpc.Trailer(&trailer))
+		return prototext.Format(res) + prototext.Format(status.Convert(err).Proto()) + fmt.Sprint(header, trailer)
 	}
+	for _, path := range []string{"/v1/questions?pageSize=200", "/v1/banks", "/v1/banks/nodejs", "/v1/questions?pageSize=200&view=FULL", "/v1/nothing", "/v1/questions/nothing"} {
+		replies = append(replies, get("p", "GET", path, ""))
+	}
+	for path := range pages {
+		replies = append(replies, get("", "GET", path, ""))
+	}
+	for _, path := range []string{"/", "/healthz", "/readyz", "/nothing"} {
+		replies = append(replies, st.adminGet(t, path).body)
+	}
+	replies = append(replies, call("p", graderv1.GraderService_ListQuestions_FullMethodName, &graderv1.ListQuestionsRequest{PageSize: 200}, &graderv1.ListQuestionsResponse{}),
+		call("p", graderv1.GraderService_ListQuestions_FullMethodName, &graderv1.ListQuestionsRequest{PageSize: 200, View: graderv1.View_FULL}, &graderv1.ListQuestionsResponse{}))
+	sound := string(wav(8000, 0))
 	for _, q := range catalog(t).questions {
 		base := "/v1/banks/" + q.Bank.ID + "/questions/" + q.ID
-		get("p", "GET", base, "")
-		get("p", "GET", base+"?view=FULL", "")
-		for _, body := range []string{answerJSON(""), answerJSON("???"), answerJSON("hm"), "{", `{"answer":{"audio":{"content":"AAAA"}}}`} { // no answer yet
-			get("p", "POST", base+":grade", body)
-			get("p", "POST", base+":streamGrade", body)
+		replies = append(replies, get("p", "GET", base, ""), get("p", "GET", base+"?view=FULL", ""),
+			call("p", graderv1.GraderService_GetQuestion_FullMethodName, &graderv1.GetQuestionRequest{Bank: q.Bank.ID, QuestionId: q.ID, View: graderv1.View_FULL}, &graderv1.GetQuestionResponse{}),
+			get("p", "POST", base+":transcribe", sound, "Content-Type", "audio/wav"))
+		for _, body := range []string{answerJSON(""), answerJSON("???"), answerJSON("hm"), "{", answerJSON("x", `"detail":"COACH"`), `{"answer":{"audio":{"content":"AAAA"}}}`} { // no answer yet
+			replies = append(replies, get("p", "POST", base+":grade", body), get("p", "POST", base+":streamGrade", body))
 		}
 		for _, answer := range []string{q.Prompt + " I do not know.", strong, "The answer is a system of many parts that works well in practice for all of us."} {
-			get("e", "POST", base+":grade", answerJSON(answer))
-			get("e", "POST", base+":streamGrade", answerJSON(answer), "Accept", "text/event-stream")
+			replies = append(replies, get("e", "POST", base+":grade", answerJSON(answer)), get("e", "POST", base+":streamGrade", answerJSON(answer), "Accept", "text/event-stream"),
+				call("e", graderv1.GraderService_GradeAnswer_FullMethodName, &graderv1.GradeAnswerRequest{Bank: q.Bank.ID, QuestionId: q.ID, Answer: textAnswer(answer)}, &graderv1.GradeAnswerResponse{}))
 		}
+		replies = append(replies, get("e", "POST", base+":gradeAudio", sound, "Content-Type", "audio/wav"))
+
+		// After an answer a candidate learns the points, but neither what was not said wrongly nor the model answer.
+		after := get("p", "POST", base+":grade", answerJSON(strong))
+		require.Contains(t, after, `"state":"GRADED"`)
+		for i := range q.Misconceptions {
+			requireLacks(t, after, q.Misconceptions[i].Statement, q.Misconceptions[i].WhyWrong)
+		}
+		requireLacks(t, after, q.ModelAnswer)
+		require.NotContains(t, after, `"witnesses"`)
 	}
-	all := strings.Join(append(replies, st.log.String(), st.metricsText(t)), "\n")
+	st.stop()
+	families, err := st.registry.Gather()
+	require.NoError(t, err)
+	replies = append(replies, st.log.String(), fmt.Sprint(families), fmt.Sprintf("%+v", spans.GetSpans()))
+	all := strings.Join(replies, "\n")
+	for _, q := range catalog(t).questions {
+		for i := range q.Points {
+			requireLacks(t, all, append([]string{q.Points[i].Statement}, q.Points[i].Accept...)...)
+		}
+		for i := range q.Misconceptions {
+			requireLacks(t, all, q.Misconceptions[i].Statement, q.Misconceptions[i].WhyWrong)
+		}
+		requireLacks(t, all, q.ModelAnswer, q.FollowUp)
+	}
+	for _, observed := range []string{st.log.String(), fmt.Sprint(families), fmt.Sprintf("%+v", spans.GetSpans())} {
+		requireLacks(t, observed, "I do not know", strong, "a system of many parts", "You need boiling water")
+	}
+}
+
+// requireLacks fails where a text holds one of the secrets, plain or as JSON. Short ones are words of any text.
+func requireLacks(t *testing.T, text string, secrets ...string) {
+	t.Helper()
 	for _, s := range secrets {
-		if quoted, _ := json.Marshal(s); len(s) > 12 {
-			require.False(t, strings.Contains(all, s) || strings.Contains(all, strings.Trim(string(quoted), `"`)), "leaked: %s", s)
+		quoted, err := json.Marshal(s)
+		require.NoError(t, err)
+		if len(s) > 12 && (strings.Contains(text, s) || strings.Contains(text, strings.Trim(string(quoted), `"`))) {
+			t.Fatalf("leaked: %s", s)
 		}
 	}
-	require.NotContains(t, st.log.String(), "I do not know")
 }
 
 func TestRateLimits(t *testing.T) {

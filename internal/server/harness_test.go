@@ -94,7 +94,7 @@ func start(t testing.TB, cfg Config) *stand {
 	t.Helper()
 	st := &stand{log: &logBuffer{}}
 	cfg.Version = "test"
-	cfg.Logger = slog.New(slog.NewTextHandler(st.log, nil))
+	cfg.Logger = slog.New(slog.NewTextHandler(st.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s, err := New(cfg, catalog(t))
 	require.NoError(t, err)
 	st.Server = s

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +21,9 @@ import (
 
 // maxBodyBytes holds the largest answer there can be: 3 MiB of audio in base64, with something around it.
 const maxBodyBytes = 4<<20 + 256<<10
+
+// goodTimeout is the form of Grpc-Timeout.
+var goodTimeout = regexp.MustCompile(`^[0-9]{1,8}[HMSmun]$`)
 
 // httpHandler is everything that is between the socket and the gateway.
 type httpHandler struct {
@@ -94,11 +98,15 @@ func (h *httpHandler) route(w http.ResponseWriter, r *http.Request) {
 // api prepares a request for the gateway.
 func (h *httpHandler) api(w http.ResponseWriter, r *http.Request) {
 	if !utf8.ValidString(r.URL.Path) {
-		writeError(w, r, refuse(graderv1.ErrorReason_MALFORMED_REQUEST, "the path is no UTF-8"))
+		writeError(w, r, refuse(graderv1.ErrorReason_MALFORMED_REQUEST, "the path is no UTF-8; encode it so"))
 		return
 	}
 	if at, ok := uploadAt(r.URL.Path); ok {
 		h.upload(w, r, at)
+		return
+	}
+	if t := r.Header.Get("Grpc-Timeout"); t != "" && !goodTimeout.MatchString(t) {
+		writeError(w, r, refuse(graderv1.ErrorReason_MALFORMED_REQUEST, "Grpc-Timeout %q cannot be read; it looks like 10S (seconds) or 500m (milliseconds)", t))
 		return
 	}
 	if grades(r) && r.Method != http.MethodPost { // the gateway would take the verb for a part of an id
@@ -128,6 +136,10 @@ func grades(r *http.Request) bool {
 func (h *httpHandler) post(w http.ResponseWriter, r *http.Request) {
 	if r.URL.RawQuery != "" {
 		writeError(w, r, refuse(graderv1.ErrorReason_MALFORMED_REQUEST, "this path takes no query parameters; everything stands in the body"))
+		return
+	}
+	if r.Header.Get("Content-Encoding") != "" {
+		writeError(w, r, refuse(graderv1.ErrorReason_UNSUPPORTED_MEDIA_TYPE, "send the body as it is, without Content-Encoding"))
 		return
 	}
 	if err := checkMediaType(r); err != nil {

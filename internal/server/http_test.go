@@ -3,6 +3,7 @@ package server
 import (
 	"compress/gzip"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -16,6 +17,7 @@ import (
 // httpCase is one request of testdata/http.yaml and what must come back.
 type httpCase struct {
 	Name    string
+	Key     string // asks a server that has keys, with this one
 	Method  string
 	Path    string
 	Body    string
@@ -28,6 +30,8 @@ type httpCase struct {
 	Sends   map[string]string // headers of the response
 }
 
+// TestHTTPCases: every wrong request gets an error that says what to do; testdata/http_errors.golden has all of them to be
+// read.
 func TestHTTPCases(t *testing.T) {
 	t.Parallel()
 	data, err := os.ReadFile("testdata/http.yaml")
@@ -36,13 +40,20 @@ func TestHTTPCases(t *testing.T) {
 	dec := yaml.NewDecoder(strings.NewReader(string(data)))
 	dec.KnownFields(true)
 	require.NoError(t, dec.Decode(&cases))
-	st := start(t, Config{Origins: []string{"https://app.test"}})
-	for _, c := range cases {
+	open := start(t, Config{Origins: []string{"https://app.test"}})
+	keyed := start(t, Config{Keys: []Key{key("reader", "reader", "", ScopeRubricRead), key("candidate", "candidate", "", ScopeGrade), key("exam", "exam", "SCORE", ScopeGrade)}})
+	said := make([]string, len(cases))
+	t.Cleanup(func() { golden(t, "testdata/http_errors.golden", strings.Join(said, "")) })
+	for i, c := range cases {
+		st := open
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
 			var headers []string
 			for k, v := range c.Headers {
 				headers = append(headers, k, v)
+			}
+			if c.Key != "" {
+				st, headers = keyed, append(headers, "Authorization", "Bearer "+c.Key)
 			}
 			r := st.do(t, c.Method, c.Path, c.Body, headers...)
 			require.Equal(t, c.Status, r.status, r.body)
@@ -52,6 +63,7 @@ func TestHTTPCases(t *testing.T) {
 				e := r.error(t)
 				require.Equal(t, c.Reason, e.Details[0].Reason, r.body)
 				require.Contains(t, e.Message, c.Says)
+				said[i] = fmt.Sprintf("%s\n\t%d %s: %s\n", c.Name, r.status, c.Reason, e.Message)
 				if c.Field != "" {
 					require.Equal(t, c.Field, e.Details[1].FieldViolations[0].Field)
 				}

@@ -113,7 +113,7 @@ func (c *caller) detail(want graderv1.Detail_Value) (graderv1.Detail_Value, erro
 	case want == graderv1.Detail_COACH && c.may(ScopeRubricRead) != nil:
 		return want, c.may(ScopeRubricRead)
 	case want > c.highest:
-		return want, refuse(graderv1.ErrorReason_DETAIL_NOT_ALLOWED, "the key gives no more detail than %s", c.highest)
+		return want, refuse(graderv1.ErrorReason_DETAIL_NOT_ALLOWED, "the key gives no more detail than %s; ask for that, or leave detail out", c.highest)
 	}
 	return want, nil
 }

@@ -57,7 +57,7 @@ func (c *caller) may(s Scope) error {
 	if slices.Contains(c.scopes, s) {
 		return nil
 	}
-	e := refuse(graderv1.ErrorReason_SCOPE_MISSING, "the key lacks the scope %s", s)
+	e := refuse(graderv1.ErrorReason_SCOPE_MISSING, "the key lacks the scope %s; use one that has it", s)
 	e.metadata = map[string]string{"scope": string(s)}
 	return e
 }
@@ -113,7 +113,7 @@ func (r *keyring) identify(md metadata.MD) (*caller, error) {
 		found = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(digest[:], r.digests[i][:]), i, found)
 	}
 	if found < 0 {
-		return nil, refuse(graderv1.ErrorReason_KEY_UNKNOWN, "the API key is not known")
+		return nil, refuse(graderv1.ErrorReason_KEY_UNKNOWN, "the API key is not known; check it, or ask the operator for one")
 	}
 	return r.callers[found], nil
 }

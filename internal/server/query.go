@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -38,15 +39,31 @@ func checkQuery(r *http.Request) error {
 func checkParameter(f protoreflect.FieldDescriptor, name string, list []string) error {
 	switch {
 	case f == nil:
-		return refuse(graderv1.ErrorReason_MALFORMED_REQUEST, "unknown query parameter %q", name)
+		return refuse(graderv1.ErrorReason_MALFORMED_REQUEST, "unknown query parameter %q; /openapi.json has those of this path", name)
 	case len(list) > 1:
-		return refuse(graderv1.ErrorReason_MALFORMED_REQUEST, "query parameter %q is given more than once", name)
+		return refuse(graderv1.ErrorReason_MALFORMED_REQUEST, "query parameter %q is given more than once; give it once", name)
 	case !utf8.ValidString(list[0]):
-		return refuse(graderv1.ErrorReason_MALFORMED_REQUEST, "query parameter %q is no UTF-8", name)
+		return refuse(graderv1.ErrorReason_MALFORMED_REQUEST, "query parameter %q is no UTF-8; encode it so", name)
 	case f.Kind() == protoreflect.EnumKind && f.Enum().Values().ByName(protoreflect.Name(list[0])) == nil:
-		return refuse(graderv1.ErrorReason_MALFORMED_REQUEST, "query parameter %q cannot be %q; /openapi.json has its values", name, list[0])
+		return refuse(graderv1.ErrorReason_MALFORMED_REQUEST, "query parameter %q cannot be %q; use %s", name, list[0], valuesOf(f.Enum()))
+	case f.Kind() == protoreflect.Int32Kind && !wholeNumber(list[0]):
+		return refuse(graderv1.ErrorReason_MALFORMED_REQUEST, "query parameter %q cannot be %q; use a whole number", name, list[0])
 	}
 	return nil
+}
+
+// valuesOf lists the values of an enum that can be asked for.
+func valuesOf(e protoreflect.EnumDescriptor) string {
+	var names []string
+	for i := 1; i < e.Values().Len(); i++ { // the first one is UNSPECIFIED
+		names = append(names, string(e.Values().Get(i).Name()))
+	}
+	return strings.Join(names, ", ")
+}
+
+func wholeNumber(s string) bool {
+	_, err := strconv.ParseInt(s, 10, 32)
+	return err == nil
 }
 
 // queried is the request that a path's query fills in; nil where there is none.
