@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -200,6 +201,7 @@ func (g *globals) readTranscript(name, speaker string) (*heard, error) {
 // readFile reads a file, or standard input for "-", up to a limit that is checked before anything is read where it can be.
 func (g *globals) readFile(name, what string, most int64) ([]byte, error) {
 	in := g.in
+	var data bytes.Buffer
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
@@ -216,15 +218,16 @@ func (g *globals) readFile(name, what string, most int64) ([]byte, error) {
 			return nil, usagef("%s has %d MiB, and a %s may have %d; give one answer at a time", name, info.Size()>>20, what, most>>20)
 		}
 		in = f
+		data.Grow(int(info.Size()) + bytes.MinRead) // once: a recording is large
 	}
-	data, err := io.ReadAll(io.LimitReader(in, most+1))
+	_, err := data.ReadFrom(io.LimitReader(in, most+1))
 	switch {
 	case err != nil:
 		return nil, usagef("read the %s: %s", what, reason(err))
-	case int64(len(data)) > most:
+	case int64(data.Len()) > most:
 		return nil, usagef("the %s is larger than %d MiB; give one answer at a time", what, most>>20)
 	}
-	return data, nil
+	return data.Bytes(), nil
 }
 
 func newTranscribe(g *globals) *cobra.Command {

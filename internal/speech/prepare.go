@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"time"
 
@@ -139,6 +140,9 @@ func (c *Client) sound(ctx context.Context, audio []byte, kind Kind) (*wave, err
 	return &w, c.checkDuration(w.duration())
 }
 
+// whose is what ffmpeg puts before a message to say which part of it speaks.
+var whose = regexp.MustCompile(`\[[^\]]* @ 0x[0-9a-f]+\] `)
+
 // convert has ffmpeg make 16 kHz WAV, what recognisers hear inside. The input goes through a file, since MP4 has its
 // index at the end; it is removed at once.
 func (c *Client) convert(ctx context.Context, audio []byte, kind Kind) ([]byte, error) {
@@ -163,7 +167,7 @@ func (c *Client) convert(ctx context.Context, audio []byte, kind Kind) ([]byte, 
 		if ctx.Err() != nil {
 			return nil, failure(ctx, ctx.Err(), c.cfg)
 		}
-		return nil, fmt.Errorf("%w: ffmpeg finds no sound in the %s file (%s)", ErrNotAudio, kind, oneLine(strings.ReplaceAll(problem.String(), f.Name(), "it")))
+		return nil, fmt.Errorf("%w: ffmpeg finds no sound in the %s file (%s)", ErrNotAudio, kind, oneLine(whose.ReplaceAllString(strings.ReplaceAll(problem.String(), f.Name(), "it"), "")))
 	}
 	return out.Bytes(), nil
 }

@@ -111,8 +111,12 @@ func (c *Client) Transcribe(ctx context.Context, audio []byte, vocabulary string
 	for _, d := range r.Doubts {
 		r.note("%s: speech may be missing or wrong there, listen to it", d)
 	}
-	if len(r.Transcript.Words) == 0 && r.Transcript.Text != "" {
-		r.note("the recogniser gives no times of words: lost speech cannot be noticed")
+	switch {
+	case r.Transcript.Text == "" || len(r.Transcript.Words) > 0:
+	case untimed(r.Transcript):
+		r.note("the recogniser gives no times of words: lost speech cannot be noticed, and quotes have no seconds")
+	default:
+		r.note("the recogniser gives no times of words: quotes have those of whole segments")
 	}
 	r.Transcript.Doubtful = r.Doubtful()
 	return r, nil

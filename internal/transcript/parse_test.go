@@ -1,9 +1,6 @@
 package transcript
 
 import (
-	"bufio"
-	"compress/gzip"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -214,41 +211,6 @@ func TestCandidateKeepsCorrections(t *testing.T) {
 	whole(t, got)
 }
 
-func TestStoredTranscripts(t *testing.T) {
-	t.Parallel()
-	f, err := os.Open("../speech/testdata/transcripts.jsonl.gz")
-	require.NoError(t, err)
-	defer func() { _ = f.Close() }()
-	z, err := gzip.NewReader(f)
-	require.NoError(t, err)
-	lines := bufio.NewScanner(z)
-	lines.Buffer(nil, 1<<20)
-	files, words, placed := 0, 0, 0
-	for lines.Scan() {
-		var row struct {
-			ID         string
-			Transcript json.RawMessage
-		}
-		require.NoError(t, json.Unmarshal(lines.Bytes(), &row))
-		tr, err := Parse(row.Transcript)
-		require.NoError(t, err, row.ID)
-		require.Equal(t, Whisper, tr.Format)
-		require.NotZero(t, tr.DurationMS)
-		whole(t, tr)
-		files++
-		for _, w := range tr.Words {
-			words++
-			if w.Start < w.End {
-				placed++
-			}
-		}
-	}
-	require.NoError(t, lines.Err())
-	require.Equal(t, 96, files)
-	require.Greater(t, float64(placed), 0.998*float64(words), "%d of %d words have a place", placed, words)
-}
-
-// TestCorrectedText: words that a corrected text still has keep their place in it.
 func TestCorrectedText(t *testing.T) {
 	t.Parallel()
 	const said = "the next stick queue runs before the promise micro task queue and then set immediate runs in the check phase after poll"
