@@ -31,8 +31,6 @@ const (
 	quoteRunes = 150
 	// shownSentences is the number of sentences without effect that are quoted.
 	shownSentences = 3
-	// shownFillers is the number of different fillers that are counted out.
-	shownFillers = 3
 )
 
 const (
@@ -122,11 +120,14 @@ func (p *printer) head(c *grade.Critique, o Options) {
 	p.print("\n")
 	p.para("", c.Summary)
 	for _, f := range c.Flags {
-		if text := flagText[f]; text != "" {
+		if text := Flag(f); text != "" {
 			p.para("", p.paint(yellow, text))
 		}
 	}
 }
+
+// Flag is what a reader of the critique should know of a flag; empty where the summary says it.
+func Flag(f grade.Flag) string { return flagText[f] }
 
 var flagText = map[grade.Flag]string{
 	grade.FlagInjection:       "Sentences that speak to the grader were taken out; they earn nothing and cost nothing.",
@@ -290,19 +291,7 @@ func (p *printer) delivery(c *grade.Critique) {
 		return
 	}
 	p.section("How it was spoken")
-	line := transcript.Clock(d.DurationMS)
-	if d.LengthRatio > 0 {
-		line += " of the " + transcript.Clock(int(float64(d.DurationMS)/d.LengthRatio)) + " that the question expects"
-	}
-	line += fmt.Sprintf(", %.0f words a minute, longest pause %.1f s", d.WordsPerMinute, float64(d.LongestPauseMS)/1000)
-	if len(d.Fillers) > 0 {
-		var parts []string
-		for _, f := range d.Fillers[:min(len(d.Fillers), shownFillers)] {
-			parts = append(parts, fmt.Sprintf("“%s” %d", f.Text, f.Count))
-		}
-		line += ", fillers " + strings.Join(parts, ", ")
-	}
-	p.para("  ", line+".")
+	p.para("  ", d.String())
 	for _, a := range d.Advice() {
 		p.para("  ", a)
 	}

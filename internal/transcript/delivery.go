@@ -2,6 +2,7 @@ package transcript
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -103,6 +104,26 @@ func fillerAt(words []string, i int) int {
 		return len(f)
 	}
 	return 0
+}
+
+// shownFillers is the number of different fillers that are counted out.
+const shownFillers = 3
+
+// String is how it was spoken, in one line.
+func (d *Delivery) String() string {
+	line := Clock(d.DurationMS)
+	if d.LengthRatio > 0 {
+		line += " of the " + Clock(int(float64(d.DurationMS)/d.LengthRatio)) + " that the question expects"
+	}
+	line += fmt.Sprintf(", %.0f words a minute, longest pause %.1f s", d.WordsPerMinute, float64(d.LongestPauseMS)/1000)
+	var counts []string
+	for _, f := range d.Fillers[:min(len(d.Fillers), shownFillers)] {
+		counts = append(counts, fmt.Sprintf("“%s” %d", f.Text, f.Count))
+	}
+	if len(counts) > 0 {
+		line += ", fillers " + strings.Join(counts, ", ")
+	}
+	return line + "."
 }
 
 const (
