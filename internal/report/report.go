@@ -68,14 +68,14 @@ func Write(dir string, o Options) (string, error) {
 		return "", err
 	}
 	w := &writer{dir: out, pages: pages, options: o, cohort: newCohort()}
-	if err := w.tables(func() error { return src.each(w.interview) }); err != nil {
-		return "", err
-	}
-	if err := w.sweep(); err != nil {
-		return "", err
-	}
 	index := filepath.Join(out, indexPage)
-	return index, w.page(index, "cohort", w.cohort.page(o.Anonymous))
+	switch err := w.all(src, index); {
+	case errors.Is(err, ErrResults):
+		return "", err
+	case err != nil:
+		return "", fmt.Errorf("the reports could not be written: %w; put that right and write them again", err)
+	}
+	return index, nil
 }
 
 // writer writes one report.
@@ -87,6 +87,17 @@ type writer struct {
 	names      pageNames
 	candidates *table
 	points     *table
+}
+
+// all writes everything, the first page last.
+func (w *writer) all(src *source, index string) error {
+	if err := w.tables(func() error { return src.each(w.interview) }); err != nil {
+		return err
+	}
+	if err := w.sweep(); err != nil {
+		return err
+	}
+	return w.page(index, "cohort", w.cohort.page(w.options.Anonymous))
 }
 
 // interview writes the page of one interview, its lines in the tables, and counts it.
@@ -140,16 +151,16 @@ func (w *writer) page(name, kind string, data any) error {
 
 // replace writes a file beside its place and then puts it there, so that nobody sees half of it.
 func replace(name string, write func(io.Writer) error) error {
-	tmp := name + ".tmp"
+	tmp := fmt.Sprintf("%s.%d.tmp", name, os.Getpid()) // another process may be writing the same
 	f, err := os.Create(tmp)
 	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
+		return err
 	}
 	if err = errors.Join(write(f), f.Close()); err == nil {
 		err = os.Rename(tmp, name)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", name, err), os.Remove(tmp))
+		return errors.Join(err, os.Remove(tmp))
 	}
 	return nil
 }
