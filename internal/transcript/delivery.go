@@ -106,8 +106,11 @@ func fillerAt(words []string, i int) int {
 	return 0
 }
 
-// shownFillers is the number of different fillers that are counted out.
-const shownFillers = 3
+const (
+	// shownFillers is the number of different fillers that are counted out, shownPauseMS the least pause that is worth a word.
+	shownFillers = 3
+	shownPauseMS = 2000
+)
 
 // String is how it was spoken, in one line.
 func (d *Delivery) String() string {
@@ -115,13 +118,16 @@ func (d *Delivery) String() string {
 	if d.LengthRatio > 0 {
 		line += " of the " + Clock(int(float64(d.DurationMS)/d.LengthRatio)) + " that the question expects"
 	}
-	line += fmt.Sprintf(", %.0f words a minute, longest pause %.1f s", d.WordsPerMinute, float64(d.LongestPauseMS)/1000)
+	line += fmt.Sprintf(", %.0f words a minute", d.WordsPerMinute)
+	if d.LongestPauseMS >= shownPauseMS {
+		line += fmt.Sprintf(", longest pause %.1f s", float64(d.LongestPauseMS)/1000)
+	}
 	var counts []string
 	for _, f := range d.Fillers[:min(len(d.Fillers), shownFillers)] {
-		counts = append(counts, fmt.Sprintf("“%s” %d", f.Text, f.Count))
+		counts = append(counts, fmt.Sprintf("%d “%s”", f.Count, f.Text))
 	}
 	if len(counts) > 0 {
-		line += ", fillers " + strings.Join(counts, ", ")
+		line += ", fillers: " + strings.Join(counts, ", ")
 	}
 	return line + "."
 }
