@@ -193,15 +193,11 @@ func (g *globals) runBatchWith(ctx context.Context, f batchFlags, grader batch.G
 	return nil
 }
 
-// addJudge says what the judge adds to a batch. Whether it is required is no setting: it decides when the batch starts,
-// and no line of it.
+// addJudge says what the judge adds to a batch.
 func (f batchFlags) addJudge(g *globals, cfg *batch.Config, use judgeUse, j *app.Judge) error {
-	if spent, _ := j.Usage(); f.maxCost > 0 && !spent.CostKnown {
-		return usagef("no price is known for the model %q, so --max-cost cannot be kept; give a price list that has it with --judge-prices, or leave --max-cost out", j.Model)
+	if err := f.judge.describe(cfg.Settings, j, f.maxCost); err != nil {
+		return err
 	}
-	cfg.Settings["judge"] = "on"
-	cfg.Settings["judge endpoint"], cfg.Settings["judge model"] = j.Endpoint, j.Model
-	cfg.Settings["judge prompts"], cfg.Settings["judge evidence"] = j.PromptHash, f.judge.config.Evidence
 	cfg.Concurrency = f.judge.config.Concurrency
 	cfg.Usage = j.Usage
 	cfg.Ready = func(ctx context.Context) error { return f.judge.ready(ctx, g.err, use, j) }

@@ -44,7 +44,8 @@ such file is an interview; a recording with a transcript of the same name beside
 
 The folder --out gets results.jsonl, a line for each question that was asked, interviews.jsonl, a line for each file, and
 report/index.html, pages to read (report writes them again); transcripts of recordings are kept in transcripts/. A question
-that is not in the bank is NOT_IN_BANK. While it runs, the names end in .partial. A run that was interrupted, killed, stopped by a full disk or by --max-cost goes on with --resume.
+that is not in the bank is NOT_IN_BANK. While it runs, the names end in .partial. A run that was interrupted, killed,
+stopped by a full disk or by --max-cost goes on with --resume.
 
 --map FILE.csv writes down how the interview was understood, a row for each turn. Correct role, kind or question_id in a
 spreadsheet and run again with the same --map and another --out: the map is obeyed.`,
@@ -194,12 +195,9 @@ func (f interviewFlags) addSpeech(cfg *interview.Config) error {
 
 // addJudge says what the judge adds.
 func (f interviewFlags) addJudge(g *globals, cfg *interview.Config, use judgeUse, j *app.Judge) error {
-	if spent, _ := j.Usage(); f.maxCost > 0 && !spent.CostKnown {
-		return usagef("no price is known for the model %q, so --max-cost cannot be kept; give a price list that has it with --judge-prices, or leave --max-cost out", j.Model)
+	if err := f.judge.describe(cfg.Settings, j, f.maxCost); err != nil {
+		return err
 	}
-	cfg.Settings["judge"] = "on"
-	cfg.Settings["judge endpoint"], cfg.Settings["judge model"] = j.Endpoint, j.Model
-	cfg.Settings["judge prompts"], cfg.Settings["judge evidence"] = j.PromptHash, f.judge.config.Evidence
 	cfg.Answers = f.judge.config.Concurrency
 	cfg.Usage = j.Usage
 	cfg.Ready = func(ctx context.Context) error { return f.judge.ready(ctx, g.err, use, j) }
@@ -272,8 +270,12 @@ func (g *globals) printInterviews(f interviewFlags, s *interview.Summary, j *app
 	}
 	fmt.Fprintln(g.err)
 	for _, state := range []grade.State{grade.Graded, grade.Degraded, grade.Ungradable} {
+		advice := ""
+		if state == grade.Degraded {
+			advice = " (the judge failed, keywords decided; run again with another --out: what was judged comes from the cache)"
+		}
 		if n := s.States[string(state)]; n > 0 || state == grade.Graded {
-			row(strings.ToLower(string(state)), "%d", n)
+			row(strings.ToLower(string(state)), "%d%s", n, advice)
 		}
 	}
 	for _, o := range []interview.Outcome{interview.NotInBank, interview.NotAnswered} {

@@ -120,6 +120,18 @@ func warnings(w io.Writer) *slog.Logger {
 	}}))
 }
 
+// describe adds what of the judge changes results to the settings of a run, and checks that a limit of cost, if there is
+// one, can be kept. Whether the judge is required is no setting: it decides when a run starts, and nothing in it.
+func (f judgeFlags) describe(settings map[string]string, j *app.Judge, maxCost float64) error {
+	if spent, _ := j.Usage(); maxCost > 0 && !spent.CostKnown {
+		return usagef("no price is known for the model %q, so --max-cost cannot be kept; give a price list that has it with --judge-prices, or leave --max-cost out", j.Model)
+	}
+	settings["judge"] = "on"
+	settings["judge endpoint"], settings["judge model"] = j.Endpoint, j.Model
+	settings["judge prompts"], settings["judge evidence"] = j.PromptHash, f.config.Evidence
+	return nil
+}
+
 // ready asks the endpoint once, before many answers are sent. Settings that cannot work are bad usage. An endpoint that
 // cannot be used now ends the command only if the judge is required; else one line says that keywords decide meanwhile.
 func (f judgeFlags) ready(ctx context.Context, w io.Writer, use judgeUse, j *app.Judge) error {

@@ -180,6 +180,8 @@ func (a *aligner) emit(i, state int) float64 {
 		return score + min(chats*float64(u.smallTalk), chatsMost)
 	case t == other:
 		return score
+	case r == interviewer && a.guess && u.claims() && u.asks: // perhaps on the way to a question
+		return score + (min(u.ask[t], askMost)+min(u.ask[t], answerWeight*u.answer[t]))/2
 	case r == interviewer && a.guess && u.claims(): // what a statement is about does not say whose it is
 		return score + min(u.ask[t], answerWeight*u.answer[t])
 	case r == interviewer:

@@ -12,6 +12,7 @@ import (
 type cues struct {
 	mark       bool // it ends with a question mark
 	form       bool // it begins as questions and requests do
+	states     bool // as a statement can, too, and it ends with a full stop
 	next       bool // it announces another question
 	personal   bool // it asks about the candidate's own past, plans or likes
 	smallTalk  int  // phrases of greeting, thanking, arranging
@@ -20,9 +21,13 @@ type cues struct {
 	second     int  // you, your
 }
 
+// leadIn is what stands before the verb of a question or request.
+const leadIn = `(?i)^(please |now |so |then |and |but |also |okay |ok |right |let's say |just |maybe |first |next )*`
+
 var (
-	// imperatives begin a sentence that asks for an answer.
-	imperatives = regexp.MustCompile(`(?i)^(please |now |so |then |and |but |also |okay |ok |right |let's say |just |maybe |first |next )*(tell|explain|describe|walk|take me|talk|give me|give us|name|design|show|compare|contrast|outline|sketch|lay out|list|define|argue|convince|imagine|suppose|picture|say you|pretend|how|what|what's|why|when|which|where|who|whose|do you|did you|does|is there|is it|are there|are you|can you|could you|would you|will you|have you|should|if you|you have|you've|you are|you're|your|we need|we want|our)\b`)
+	// imperatives ask for something; openings begin questions, and statements too.
+	imperatives = regexp.MustCompile(leadIn + `(tell|explain|describe|walk me|walk us|take me|take us|talk me|talk about|give me|give us|name|design|show|compare|contrast|outline|sketch|lay out|list|define|argue|convince|imagine|suppose|picture|say you|let's say|pretend)\b`)
+	openings    = regexp.MustCompile(leadIn + `(how|what|what's|why|when|which|where|who|whose|do you|did you|does|is there|is it|are there|are you|can you|could you|would you|will you|have you|should|if you|you have|you've|you are|you're|your|we need|we want|our)\b`)
 	announces   = regexp.MustCompile(`(?i)\b(next (one|question|up|topic|thing)|(first|second|third|fourth|fifth|sixth|last|final|another|new|different) (one|question|topic|thing)|question (number )?(one|two|three|four|five|six|\d+)|(let's|let us|let me|shall we|i'd like to|i want to|can we|could we) (move|switch|change|start|begin|turn|jump|go|get|continue)|moving on|change of (topic|subject)|switching gears|going back|(go|come|get|back) (back )?to|other (topic|subject)|something (completely |entirely |totally |quite )?(else|different|new)|first up|kick (off|us off)|to (start|begin|finish|close|wrap up|round off))\b|^\W*((okay|ok|right|so|and|good|great|thanks|all right|alright)\W+)*(next|finally|lastly|last|first|second|third)\W*([,.:?]|$)`)
 	personals   = regexp.MustCompile(`(?i)\b(tell (me|us) (a bit |a little |something )?about (yourself|your|a time|a conflict|a project|a situation|the last)|about yourself|a time when|your (background|experience|career|cv|resume|strengths?|weakness(es)?|manager|salary|hobbies|motivation|goals)|(what|any|some|much|years of) experience|experience (do you have|have you)|have you (ever )?(worked|used|led|managed)|proud(est)? of|why (do you want|did you (leave|apply)|us\b|this company)|in five years|do you (like|prefer|enjoy|look for|dislike)|how do you (decide|prioriti[sz]e|keep up|stay|learn|cope|relax)|what (motivates|drives|annoys|interests) you)\b`)
 	smallTalks  = []*regexp.Regexp{
@@ -59,7 +64,10 @@ func readCues(text string) cues {
 	}
 	if !c.background {
 		c.mark = mark
-		c.form = imperatives.MatchString(strings.TrimLeftFunc(text, func(r rune) bool { return !unicode.IsLetter(r) }))
+		begins := strings.TrimLeftFunc(text, func(r rune) bool { return !unicode.IsLetter(r) })
+		request := imperatives.MatchString(begins)
+		c.form = request || openings.MatchString(begins)
+		c.states = !request && strings.HasSuffix(text, ".")
 	}
 	return c
 }

@@ -39,7 +39,7 @@ func voice(u *unit) float64 {
 		}
 	}
 	add(u.mark, voiceMark)
-	add(!u.mark && u.form, voiceForm)
+	add(!u.mark && u.form && !u.states, voiceForm)
 	add(u.second > 0, voiceSecond)
 	add(u.first > 0, voiceFirst)
 	add(u.background, voiceBackground)
@@ -50,7 +50,7 @@ func voice(u *unit) float64 {
 
 // claims reports whether a piece is a statement.
 func (u *unit) claims() bool {
-	return !u.mark && !u.form && !u.background && !u.next && u.smallTalk == 0
+	return !u.mark && (!u.form || u.states) && !u.background && !u.next && u.smallTalk == 0
 }
 
 // turn is how probable it is that one voice, or another one, goes on behind a piece.
