@@ -6,15 +6,6 @@ const decisions = { MET: "Met", PARTIAL: "Partly met", MISSED: "Missed", CONTRAD
 const weights = { 1: "nice to have", 2: "expected", 3: "essential" };
 
 const notes = {
-  DEGRADED: "The judge failed, so keywords decided alone. Claims in other words may have been missed.",
-  EMPTY: "There is no text.",
-  SYMBOLS_ONLY: "There are only symbols.",
-  NOT_LANGUAGE: "This is not made of words.",
-  UNSUPPORTED_LANGUAGE: "This is in a language that the questions are not graded in.",
-  TOO_SHORT: "This is too short to be an answer.",
-  NO_SPEECH: "Nothing was said in the recording.",
-  OPENER_ONLY: "This begins an answer and then stops.",
-  UNINTELLIGIBLE: "The recording could not be understood.",
   LOW_COVERAGE: "Too many points are undecided for one figure: read the range.",
   JUDGE_UNAVAILABLE: "The judge could not be reached.",
   JUDGE_TIMEOUT: "The judge took too long.",
@@ -42,20 +33,26 @@ const bandOf = (c) => (c.mode === "KEYWORDS" ? "at least " : "") + c.score.band;
 
 // inWords is the whole outcome as a sentence.
 export function inWords(c) {
-  if (c.state === "UNGRADABLE") return "Not graded. " + reasons(c).join(" ");
+  if (c.state === "UNGRADABLE") return "Not graded. " + c.summary;
   return figure(c) + " of 100, " + bandOf(c) + ".";
 }
 
-const reasons = (c) => [c.state, ...c.reasons, ...c.flags].map((v) => notes[v]).filter(Boolean);
+const said = (values) => values.map((v) => notes[v]).filter(Boolean);
 
-// show puts a critique on the page. context has the text that was sent, the bands of the bank, whether more is to come,
+// remarks are what a reader should know of the critique. Why an answer is ungradable stands in the summary.
+function remarks(c) {
+  if (c.state !== "DEGRADED") return said([...c.reasons, ...c.flags]);
+  return [[...said(c.reasons), "Keywords decided alone; claims in other words may have been missed."].join(" "), ...said(c.flags)];
+}
+
+// show puts a critique on the page. context has the text that was sent, the bands of the bank,
 // and play, which plays a stretch of the recording where there is one.
 export function show(c, context) {
   const text = c.transcript?.text ?? context.text;
   const cards = cardsOf(c);
   const spans = cards.flatMap((card) => card.evidence.map((e) => ({ from: e.startUtf16, to: e.endUtf16, kind: card.kind, number: card.number, label: card.label, card: card.id })));
   showScore(c, context.bands);
-  $("notes").replaceChildren(...reasons(c).map((t) => make("li", {}, t)));
+  $("notes").replaceChildren(...remarks(c).map((t) => make("li", {}, t)));
   say("summary", c.points.length ? "" : c.summary);
   $("detail").hidden = !c.points.length;
   showText(text, spans, c.sentences);

@@ -118,7 +118,7 @@ function write(api) {
   $("errors").append(table("Errors", ["Status", "Reasons"], errors), json("Example of an error", responses.Error400.content["application/json"].example));
   $("errors").hidden = false;
   $("schemas").append(make("h2", {}, "Objects"), ...Object.entries(schemas).sort(([a], [b]) => a.localeCompare(b)).map(object));
-  document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
+  document.getElementById(location.hash.slice(1))?.scrollIntoView();
 }
 
 for (const e of document.querySelectorAll(".origin")) e.textContent = location.origin;

@@ -92,7 +92,7 @@ function first(c, seconds) {
 function final(c, seconds) {
   const judged = c.mode === "JUDGE";
   const took = " in " + (seconds < 1 ? Math.round(seconds * 1000) + " ms" : seconds.toFixed(1) + " s");
-  $("by").textContent = (judged ? "Judged by " + (c.receipt.judgeModel ?? "a model") : "By keywords") + took;
+  $("by").textContent = c.state === "UNGRADABLE" ? "Not graded" : (judged ? "Judged by " + (c.receipt.judgeModel ?? "a model") : "By keywords") + took;
   $("status").textContent = (judged ? "Judged: " : "Result: ") + inWords(c);
 }
 

@@ -47,8 +47,7 @@ function loadFailed(e) {
 
 // route opens the question that the address names, or the list.
 function route() {
-  const wanted = decodeURIComponent(location.hash.slice(1));
-  const q = catalog.questions.find((q) => idOf(q) === wanted);
+  const q = catalog.questions.find((q) => "#" + idOf(q) === location.hash);
   if (q && q === question) return;
   cancel();
   forget();
