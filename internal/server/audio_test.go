@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"io"
 	"mime/multipart"
@@ -260,6 +261,43 @@ func TestTranscribe(t *testing.T) {
 	require.Contains(t, m, `grader_speech_seconds_count{outcome="ok"} 8`)
 	require.Contains(t, m, "grader_speech_recorded_seconds_total 72")
 	require.Contains(t, m, `grader_requests_total{code="OK",method="Transcribe",transport="http"} 6`)
+}
+
+// TestSilenceGivesNothingAway: recognisers say their vocabulary again where nobody speaks, and it holds names of the rubric.
+func TestSilenceGivesNothingAway(t *testing.T) {
+	t.Parallel()
+	prompts := make(chan string, 100)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		prompt := r.FormValue("prompt")
+		prompts <- prompt
+		words := []map[string]any{}
+		for i, word := range strings.Fields(prompt) {
+			words = append(words, map[string]any{"word": word, "start": float64(i) / 10, "end": float64(i+1) / 10})
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(map[string]any{"text": prompt, "language": "english", "duration": 5, "words": words,
+			"segments": []map[string]any{{"text": prompt, "start": 0, "end": 5, "avg_logprob": -0.1, "no_speech_prob": 0.01, "compression_ratio": 1}}})
+	}))
+	t.Cleanup(srv.Close)
+	st := start(t, Config{Speech: speech.New(speech.Config{URL: srv.URL + "/v1", Model: "m", HTTPClient: srv.Client()})})
+	loud := wav(80000, 0)
+	for i := 44; i < len(loud); i += 2 {
+		loud[i+1] = byte(i % 61) // no silence, which would not be sent
+	}
+	for _, verb := range []string{"transcribe", "gradeAudio?detail=SCORE"} {
+		r := st.do(t, "POST", "/v1/questions/event-loop-phases:"+verb, string(loud), "Content-Type", "audio/wav")
+		require.Equal(t, 200, r.status, r.body)
+		prompt := <-prompts
+		require.Contains(t, prompt, "process.nextTick")
+		public := strings.NewReplacer("event-loop-phases", "", `"bankId":"nodejs"`, "") // says nothing of the rubric
+		_, names, _ := strings.Cut(prompt, ": ")
+		for name := range strings.SplitSeq(strings.TrimSuffix(names, "."), ", ") {
+			require.NotContains(t, public.Replace(r.body), name, verb)
+		}
+		for len(prompts) > 0 {
+			<-prompts
+		}
+	}
 }
 
 // TestUploadRefused: wrong uploads, none of which reaches the recogniser.

@@ -2,8 +2,10 @@ package speech
 
 import (
 	"context"
+	"errors"
 	"slices"
 
+	"github.com/vivagrader/grader/internal/llm"
 	"github.com/vivagrader/grader/internal/transcript"
 )
 
@@ -76,7 +78,11 @@ func (c *Client) unrepaired(ctx context.Context, t *transcript.Transcript, doubt
 	if ctx.Err() != nil {
 		return nil, nil, err
 	}
-	r.note("the second pass over what is in doubt failed: %v", err)
+	kind := llm.KindUnspecified
+	if e, ok := errors.AsType[*llm.Error](err); ok {
+		kind = e.Kind
+	}
+	r.note("the second pass over what is in doubt failed (%s)", kind)
 	return t, doubts, nil
 }
 

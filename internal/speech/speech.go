@@ -73,7 +73,8 @@ type Result struct {
 	Transcript *transcript.Transcript
 	// Doubts are the stretches that are probably wrong and that a second pass did not settle, by time.
 	Doubts []Doubt
-	// Notes say in words what was noticed and repaired, a line each.
+	// Notes say in words what was noticed and repaired, a line each. They hold nothing of the vocabulary, which can give
+	// an answer away, and nothing of the endpoint.
 	Notes []string
 	// Calls to the recogniser that were answered.
 	Calls int
@@ -149,7 +150,7 @@ func (c *Client) part(ctx context.Context, cl clip, vocabulary string, r *Result
 		return c.oneByOne(ctx, cl, vocabulary, r)
 	}
 	if onlyNames(t.Text, vocabulary) { // recognisers say the prompt again where they hear no voice
-		r.note("%q is the vocabulary said again: left out", t.Text)
+		r.note("the recogniser said its vocabulary again: left out")
 		t = &transcript.Transcript{DurationMS: t.DurationMS, Format: t.Format}
 	}
 	t, doubts, err := c.repair(ctx, cl, t, vocabulary != "", r)
@@ -193,7 +194,7 @@ func (r *Result) withoutInvented(cl clip, t *transcript.Transcript, vocabulary s
 		if invented(&s) || echo(&s, vocabulary) {
 			dropped = append(dropped, s)
 			at := cl.doubtInRecording(Doubt{Invented, s.StartMS, s.EndMS})
-			r.note("dropped %q at %s: nobody speaks there", s.Text, transcript.Clock(at.StartMS))
+			r.note("what the recogniser wrote at %s is left out: nobody speaks there", transcript.Clock(at.StartMS))
 		} else {
 			kept = append(kept, s)
 		}

@@ -156,12 +156,12 @@ func TestTranscribe(t *testing.T) {
 				return ok(verbose(word{"Libuv,", 0, 1}, word{"setTimeout.", 1, 2}))
 			}
 			return ok(`{"text":"","duration":60}`)
-		}, "", 2, nil, []string{`"Libuv, setTimeout." is the vocabulary said again`, "a second pass has none either"}},
+		}, "", 2, nil, []string{`the recogniser said its vocabulary again`, "a second pass has none either"}},
 		{"an answer that is a name", "T: libuv.", func(upload) (int, string, string) { return ok(verbose(word{"libuv", 0, 1})) }, "libuv", 2, nil,
-			[]string{`"libuv" is the vocabulary said again`, "counts as a pause"}},
+			[]string{`the recogniser said its vocabulary again`, "counts as a pause"}},
 		{"the vocabulary behind the answer", "T: libuv.", func(upload) (int, string, string) {
 			return ok(`{"text":" It waits. Libuv.","duration":5,"segments":[{"start":0,"end":2,"text":" It waits.","avg_logprob":-0.2},{"start":2,"end":4,"text":" Libuv.","avg_logprob":-0.4,"no_speech_prob":0.8}],"words":[{"word":"It","start":0,"end":1},{"word":"waits","start":1,"end":2},{"word":"Libuv","start":2,"end":4}]}`)
-		}, "It waits.", 1, nil, []string{`dropped "Libuv." at 0:02`}},
+		}, "It waits.", 1, nil, []string{`wrote at 0:02 is left out`}},
 		{"lost speech is taken again", "T: libuv.", func(u upload) (int, string, string) {
 			if u.prompt != "" {
 				return ok(holey)
@@ -184,7 +184,7 @@ func TestTranscribe(t *testing.T) {
 		{"nothing to leave out", "", func(upload) (int, string, string) { return ok(holey) }, "timers close", 1, []Doubt{{Lost, 1000, 20000}}, []string{"speech may be missing"}},
 		{"silence", "", func(upload) (int, string, string) {
 			return ok(`{"text":" You","duration":9,"segments":[{"start":0,"end":2,"text":" You","avg_logprob":-0.9,"no_speech_prob":0.8}],"words":[{"word":"You","start":0,"end":2}]}`)
-		}, "", 1, nil, []string{`dropped "You" at 0:00`}},
+		}, "", 1, nil, []string{`wrote at 0:00 is left out`}},
 		{"text alone", "", func(upload) (int, string, string) {
 			return http.StatusOK, "text/plain; charset=utf-8", "timers first\n"
 		}, "timers first", 1, nil, []string{"no times of words"}},
