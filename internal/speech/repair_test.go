@@ -103,3 +103,27 @@ func TestDoubtfulSpansAreTakenAgain(t *testing.T) {
 		})
 	}
 }
+
+// What the recogniser takes for invented is left out, and where there is sound that is a doubt.
+func TestInventedTextWhereThereIsSound(t *testing.T) {
+	t.Parallel()
+	const reply = `{"text":" It waits. Thank you.","duration":12,"segments":[{"start":0,"end":4,"text":" It waits.","avg_logprob":-0.2},{"start":8,"end":11,"text":" Thank you.","avg_logprob":-0.9,"no_speech_prob":0.8}],` +
+		`"words":[{"word":"It","start":0,"end":2},{"word":"waits","start":2,"end":4},{"word":"Thank","start":8,"end":9},{"word":"you","start":9,"end":11}]}`
+	for name, tt := range map[string]struct {
+		loud   []int
+		doubts []Doubt
+	}{
+		"silence": {[]int{0, 1, 2, 3}, nil},
+		"sound":   {[]int{0, 1, 2, 3, 8, 9, 10}, []Doubt{{Invented, 8000, 11000}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, _ := client(func(upload) (int, string, string) { return ok(reply) }, Config{})
+			r, err := c.Transcribe(t.Context(), tones(1000, turns(12, 8000, tt.loud...)), "")
+			require.NoError(t, err)
+			require.Equal(t, "It waits.", r.Transcript.Text)
+			require.Equal(t, tt.doubts, r.Doubts)
+			require.Contains(t, r.Notes[0], `dropped "Thank you." at 0:08`)
+		})
+	}
+}

@@ -160,7 +160,7 @@ func (c *Client) part(ctx context.Context, cl clip, vocabulary string, r *Result
 	for _, d := range doubts {
 		r.Doubts = append(r.Doubts, cl.doubtInRecording(d))
 	}
-	if t, err = r.withoutInvented(cl, t, vocabulary); err != nil {
+	if t, err = c.withoutInvented(ctx, cl, t, vocabulary, r); err != nil {
 		return nil, err
 	}
 	return cl.inRecording(t), nil
@@ -187,8 +187,8 @@ func (c *Client) oneByOne(ctx context.Context, cl clip, vocabulary string, r *Re
 }
 
 // withoutInvented takes the segments out in which nobody speaks: what the recogniser doubts itself, and the vocabulary
-// that it says again where it hears no voice.
-func (r *Result) withoutInvented(cl clip, t *transcript.Transcript, vocabulary string) (*transcript.Transcript, error) {
+// that it says again where it hears no voice. Where there is sound it may be wrong about that, and a doubt remains.
+func (c *Client) withoutInvented(ctx context.Context, cl clip, t *transcript.Transcript, vocabulary string, r *Result) (*transcript.Transcript, error) {
 	var kept, dropped []transcript.Segment
 	for _, s := range t.Segments {
 		if invented(&s) || echo(&s, vocabulary) {
@@ -201,6 +201,12 @@ func (r *Result) withoutInvented(cl clip, t *transcript.Transcript, vocabulary s
 	}
 	if len(dropped) == 0 {
 		return t, nil
+	}
+	_, steps := c.heardSound(ctx, cl, t.TimesAt(0, len(t.Text)).EndMS)
+	for _, s := range dropped {
+		if d := (Doubt{Invented, s.StartMS, s.EndMS}); s.Known && sounds(d, steps) {
+			r.Doubts = append(r.Doubts, cl.doubtInRecording(d))
+		}
 	}
 	words := slices.DeleteFunc(slices.Clone(t.Words), func(w transcript.Word) bool {
 		return len(kept) == 0 || slices.ContainsFunc(dropped, func(s transcript.Segment) bool { return within(w, s) })
