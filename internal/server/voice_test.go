@@ -27,22 +27,23 @@ const heardTree = `{"text":" You need boiling water. It steeps for tree minutes.
 "words":[{"word":"You","start":0,"end":0.2},{"word":"need","start":0.2,"end":0.4},{"word":"boiling","start":0.4,"end":0.7},{"word":"water","start":0.7,"end":1},
 {"word":"It","start":6.2,"end":6.3},{"word":"steeps","start":6.3,"end":6.6},{"word":"for","start":6.6,"end":6.8},{"word":"tree","start":6.8,"end":7.1},{"word":"minutes","start":7.1,"end":7.6}]}`
 
-// listener is a recogniser that keeps what it was last given.
-func listener(t *testing.T, reply string) (client *speech.Client, given func() []byte) {
+// listener is a recogniser that hands on what it is given.
+func listener(t *testing.T, reply string) (client *speech.Client, given <-chan []byte) {
 	t.Helper()
-	var audio []byte
+	calls := make(chan []byte, 10) // one recording, and doubtful parts of it again
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		file, _, err := r.FormFile("file")
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		audio, _ = io.ReadAll(file)
+		audio, _ := io.ReadAll(file)
+		calls <- audio
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, reply)
 	}))
 	t.Cleanup(srv.Close)
-	return speech.New(speech.Config{URL: srv.URL + "/v1", Model: "whisper-1", HTTPClient: srv.Client()}), func() []byte { return audio }
+	return speech.New(speech.Config{URL: srv.URL + "/v1", Model: "whisper-1", HTTPClient: srv.Client()}), calls
 }
 
 // TestBrowserVoice answers aloud. The microphone plays something like a voice.
@@ -77,7 +78,7 @@ func testAloud(t *testing.T, open opener) {
 	b.looks("voice-recording")
 	b.click("#record-stop")
 	b.until("document.querySelector('#answer').value.includes('tree minutes')")
-	audio := given()
+	audio := <-given
 	require.Equal(t, "RIFF", string(audio[:4]))
 	require.EqualValues(t, 1, binary.LittleEndian.Uint16(audio[22:]), "channels")
 	require.EqualValues(t, 16000, binary.LittleEndian.Uint32(audio[24:]), "samples a second")
