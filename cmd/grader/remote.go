@@ -442,10 +442,11 @@ func (r *remote) failure(ctx context.Context, question string, err error) error 
 func (e *serverError) Error() string {
 	switch e.reason {
 	case graderv1.ErrorReason_UNSPECIFIED:
+		said := strings.Trim(strings.TrimPrefix(e.status.Message(), "connection error: desc = "), `"`)
 		if e.status.Code() == codes.Unavailable {
-			return fmt.Sprintf("cannot reach the server %s: %s; check that grader serve runs there and that this is its gRPC address", e.addr, e.status.Message())
+			return fmt.Sprintf("cannot reach the server %s: %s; check that grader serve runs there and that this is its gRPC address", e.addr, said)
 		}
-		return fmt.Sprintf("%s does not answer as a grader server does: %s; check that this is its gRPC address", e.addr, e.status.Message())
+		return fmt.Sprintf("%s does not answer as a grader server does: %s; check that this is its gRPC address", e.addr, said)
 	case graderv1.ErrorReason_KEY_MISSING:
 		return fmt.Sprintf("the server %s wants a key; set %s, or give its file as --server-key-file", e.addr, config.ServerKeyVariable)
 	case graderv1.ErrorReason_KEY_UNKNOWN:

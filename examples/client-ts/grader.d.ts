@@ -1178,7 +1178,53 @@ export interface components {
              */
             totalMs: number;
         };
-        /** @description What was heard. */
+        /**
+         * @description What was heard.
+         * @example {
+         *       "doubts": [
+         *         {
+         *           "endMs": 9000,
+         *           "kind": "LOST",
+         *           "startMs": 1300
+         *         }
+         *       ],
+         *       "notes": [
+         *         "no words from 0:01 to 0:09: speech may be missing or wrong there, listen to it"
+         *       ],
+         *       "transcript": {
+         *         "language": "en",
+         *         "segments": [],
+         *         "text": "The water has to boil.",
+         *         "words": [
+         *           {
+         *             "endMs": 180,
+         *             "startMs": 0,
+         *             "text": "The"
+         *           },
+         *           {
+         *             "endMs": 520,
+         *             "startMs": 180,
+         *             "text": "water"
+         *           },
+         *           {
+         *             "endMs": 700,
+         *             "startMs": 520,
+         *             "text": "has"
+         *           },
+         *           {
+         *             "endMs": 800,
+         *             "startMs": 700,
+         *             "text": "to"
+         *           },
+         *           {
+         *             "endMs": 1300,
+         *             "startMs": 800,
+         *             "text": "boil."
+         *           }
+         *         ]
+         *       }
+         *     }
+         */
         TranscribeResponse: {
             /** @description The stretches that are probably wrong and that a second pass did not settle, by time. */
             doubts: components["schemas"]["Doubt"][];

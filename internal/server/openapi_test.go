@@ -319,6 +319,13 @@ func uploads(schemas object) object {
 	grading := []any{option("judge", "JudgeUse.Value", "Whether a judge is asked. Left out: AUTO."),
 		option("detail", "Detail.Value", "How much of the critique is returned. Left out: CANDIDATE, or less if the key is bound to less.")}
 	const whole, heard = "Grade one spoken answer from its recording.", "Write a recording down, to be read and corrected before it is graded."
+	schemas["TranscribeResponse"].(object)["example"] = object{
+		"transcript": object{"text": "The water has to boil.", "language": "en", "segments": []any{},
+			"words": []any{object{"text": "The", "startMs": 0, "endMs": 180}, object{"text": "water", "startMs": 180, "endMs": 520}, object{"text": "has", "startMs": 520, "endMs": 700},
+				object{"text": "to", "startMs": 700, "endMs": 800}, object{"text": "boil.", "startMs": 800, "endMs": 1300}}},
+		"doubts": []any{object{"kind": "LOST", "startMs": 1300, "endMs": 9000}},
+		"notes":  []any{"no words from 0:01 to 0:09: speech may be missing or wrong there, listen to it"},
+	}
 	out := object{"/v1:transcribe": upload("Transcribe", heard, "TranscribeResponse", nil, nil)}
 	for suffix, prefix := range map[string]string{"": "/v1", "2": "/v1/banks/{bank}"} {
 		var at []string
