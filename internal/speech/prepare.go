@@ -134,8 +134,11 @@ func (c *Client) sound(ctx context.Context, audio []byte, kind Kind) (*wave, err
 		return nil, err
 	}
 	w, err := readWAV(converted)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case !w.cuttable():
+		return nil, fmt.Errorf("%w: it has %d channels; export it with one or two", ErrNotAudio, w.channels)
 	}
 	return &w, c.checkDuration(w.duration())
 }

@@ -123,7 +123,7 @@ func TestInventedTextWhereThereIsSound(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "It waits.", r.Transcript.Text)
 			require.Equal(t, tt.doubts, r.Doubts)
-			require.Contains(t, r.Notes[0], `dropped "Thank you." at 0:08`)
+			require.Contains(t, r.Notes[0], "at 0:08 is left out: nobody speaks there")
 		})
 	}
 }

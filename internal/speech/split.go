@@ -16,9 +16,12 @@ const (
 	extensible = 0xfffe
 )
 
+// maxChannels is the number of channels above which nobody looks for speakers.
+const maxChannels = 16
+
 // cuttable reports whether the sound can be cut here: 16-bit PCM.
 func (w *wave) cuttable() bool {
-	return (w.format == pcm || w.format == extensible) && w.bits == 16 && w.align == 2*w.channels
+	return (w.format == pcm || w.format == extensible) && w.bits == 16 && w.align == 2*w.channels && w.channels <= maxChannels
 }
 
 // length is the number of samples of each channel.
