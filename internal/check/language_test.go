@@ -95,6 +95,7 @@ func TestLanguage(t *testing.T) {
 			"They are round pots. They aren't.":     "hedged",
 			"It is a square pot, not a round pot.":  "contradicted",
 			"Not a flat pan but a round pot.":       "hit",
+			"but not for pans those are round pots": "hit",
 			"It's a round pot, no wait, a flat one": "hedged",
 		}},
 		{"alternatives", `check: "round | oval"`, texts{

@@ -50,6 +50,7 @@ var (
 	modals          = canon.WordSet("should must will would shall")
 	finiteVerbs     = canon.WordSet("is are was were will would can could must should has does do")
 	auxiliaries     = canon.WordSet("do does did can could will would should must may might need")
+	subjectVerbs    = canon.WordSet("go are were do have run use get happen work come live stay wait sit belong need can will")
 	thatVerbs       = canon.WordSet("mean imply guarantee ensure show prove know guess suggest require promise notice forget remember find expect like")
 	dispensable     = canon.WordSet("needed necessary required involved")
 	questionOpeners = canon.WordSet("does do did is are was can could should will would what which when how why where who whether if")
@@ -434,6 +435,7 @@ func (r *Reading) clauseEnd(from, limit, reach int) int {
 			i > from && (t.Word == "and" || t.Word == "nor" || t.Word == "until" || t.Word == "till" || t.Word == "unless"),
 			i > from && conjunctions[t.Word], t.Word == "its" && i > from+1 && i+1 < limit && (r.Text.Tokens[i+1].Free || r.Text.Tokens[i+1].Word == "not"),
 			i > from && (clauseOpeners[t.Word] || modals[t.Word]) && !(pronouns[t.Word] && r.relative(i-1)) && !r.determiner(i, limit),
+			(t.Word == "those" || t.Word == "these") && i > from && subjectVerbs[r.word(i+1, limit)],
 			t.Word == "but", (t.Word == "without" || t.Word == "apart" || t.Word == "except" || t.Word == "besides") && i > from:
 			return i
 		}
