@@ -119,6 +119,9 @@ func (c *Client) Transcribe(ctx context.Context, audio []byte, vocabulary string
 	default:
 		r.note("the recogniser gives no times of words: quotes have those of whole segments")
 	}
+	if Unsure(r.Transcript) {
+		r.note("the recogniser trusts its own words little: listen to the recording before you rely on them")
+	}
 	r.Transcript.Doubtful = r.Doubtful()
 	return r, nil
 }

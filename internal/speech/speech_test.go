@@ -185,6 +185,9 @@ func TestTranscribe(t *testing.T) {
 		{"silence", "", func(upload) (int, string, string) {
 			return ok(`{"text":" You","duration":9,"segments":[{"start":0,"end":2,"text":" You","avg_logprob":-0.9,"no_speech_prob":0.8}],"words":[{"word":"You","start":0,"end":2}]}`)
 		}, "", 1, nil, []string{`wrote at 0:00 is left out`}},
+		{"guesses", "", func(upload) (int, string, string) {
+			return ok(`{"text":" Dash it.","duration":2,"segments":[{"start":0,"end":2,"text":" Dash it.","avg_logprob":-0.9}],"words":[{"word":"Dash","start":0,"end":1},{"word":"it","start":1,"end":2}]}`)
+		}, "Dash it.", 1, nil, []string{"trusts its own words little"}},
 		{"text alone", "", func(upload) (int, string, string) {
 			return http.StatusOK, "text/plain; charset=utf-8", "timers first\n"
 		}, "timers first", 1, nil, []string{"no times of words"}},
