@@ -3,7 +3,12 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,31 +23,29 @@ type path struct {
 	calls [2]call // grader, echo
 }
 
-// turns measures both in turns and returns the medians.
-func turns(rounds int, measure func(call) (float64, error), p path) (grader, echo float64, err error) {
-	var seen [2][]float64
-	for range rounds {
-		for k, c := range p.calls {
-			v, err := measure(c)
-			if err != nil {
-				return 0, 0, err
-			}
-			seen[k] = append(seen[k], v)
-		}
-	}
-	return median(seen[0]), median(seen[1]), nil
+// speed is how a turn went: answers a second, and the server's time on a CPU for each.
+type speed struct {
+	answers float64
+	cpu     time.Duration
 }
 
-func median(list []float64) float64 {
-	slices.Sort(list)
-	return list[len(list)/2]
+// median is the turn with the median of the answers, with the median of the CPU time.
+func median(turns []speed) speed {
+	slices.SortFunc(turns, func(a, b speed) int { return cmp.Compare(a.cpu, b.cpu) })
+	cpu := turns[len(turns)/2].cpu
+	slices.SortFunc(turns, func(a, b speed) int { return cmp.Compare(a.answers, b.answers) })
+	return speed{turns[len(turns)/2].answers, cpu}
 }
 
-// flood lets every client ask again as soon as it has its answer, and returns the answers a second.
-func flood(ctx context.Context, c call, clients int, turn time.Duration) (float64, error) {
+// flood lets every client ask again as soon as it has its answer.
+func flood(ctx context.Context, c call, server, clients int, turn time.Duration) (speed, error) {
 	var work sync.WaitGroup
 	var answers atomic.Int64
 	var failed firstError
+	before, err := cpuOf(server)
+	if err != nil {
+		return speed{}, err
+	}
 	start := time.Now()
 	for client := range clients {
 		work.Go(func() {
@@ -53,7 +56,33 @@ func flood(ctx context.Context, c call, clients int, turn time.Duration) (float6
 		})
 	}
 	work.Wait()
-	return float64(answers.Load()) / time.Since(start).Seconds(), failed.err
+	took := time.Since(start)
+	after, err := cpuOf(server)
+	if err != nil {
+		return speed{}, err
+	}
+	n := answers.Load()
+	return speed{float64(n) / took.Seconds(), (after - before) / time.Duration(n)}, failed.err
+}
+
+// ticks a second is how Linux counts the CPU time of a process.
+const ticks = 100
+
+// cpuOf is the time that a process has spent on CPUs, in its own code and in the kernel.
+func cpuOf(pid int) (time.Duration, error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, fmt.Errorf("read the CPU time of a server (Linux only): %w", err)
+	}
+	_, rest, _ := strings.Cut(string(data), ") ") // behind the name, which may hold anything
+	fields := strings.Fields(rest)
+	const user, system = 11, 12
+	if len(fields) <= system {
+		return 0, fmt.Errorf("read the CPU time of a server: %q", data)
+	}
+	u, uErr := strconv.Atoi(fields[user])
+	s, sErr := strconv.Atoi(fields[system])
+	return time.Duration(u+s) * time.Second / ticks, errors.Join(uErr, sErr)
 }
 
 // latencies of one turn.
