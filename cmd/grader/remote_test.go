@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -28,6 +29,7 @@ import (
 	"github.com/vivagrader/grader/internal/batch"
 	"github.com/vivagrader/grader/internal/config"
 	"github.com/vivagrader/grader/internal/grade"
+	"github.com/vivagrader/grader/internal/judge/judgetest"
 )
 
 func serverKey(name, secret string, scopes ...string) config.Key {
@@ -315,4 +317,26 @@ func certificate(t *testing.T) (cert, key string) {
 	require.NoError(t, err)
 	return file(t, "cert.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))),
 		file(t, "key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})))
+}
+
+// TestServerBatchJudged: what the server's judge cost is in the summary, and a judge that is required has only to be there.
+func TestServerBatchJudged(t *testing.T) {
+	t.Parallel()
+	var labels []judgetest.Labels
+	for i := range 9 {
+		labels = append(labels, judgetest.Labels{QuestionID: "black-tea", Text: fmt.Sprintf("Boiling water, %d minutes.", i), Points: map[string]string{"boiling-water": "met"}})
+	}
+	judge := httptest.NewServer(judgetest.New(labels, judgetest.Options{}))
+	t.Cleanup(judge.Close)
+	s := startService(t, func(c *config.Serve) { c.Judge.URL, c.Judge.Model = judge.URL+"/v1", "label-judge" }, "testdata/bank")
+	in, out := file(t, "in.jsonl", manyTeas(30)), filepath.Join(t.TempDir(), "out.jsonl")
+	stdout, stderr, code := runCommand(t, "", "batch", "run", "--in", in, "--out", out, "--server", s.where.GRPC, "--judge", "required", "--json")
+	require.Equal(t, exitErrorLines, code, stderr)
+	var sum batch.Summary
+	require.NoError(t, json.Unmarshal([]byte(stdout), &sum))
+	require.Equal(t, 27, sum.States[string(grade.Graded)])
+	require.Equal(t, 9, sum.Spent.Requests, "of each answer there are three, and the server asks once")
+	require.Positive(t, sum.Spent.InputTokens)
+	require.Equal(t, 18, sum.Saved.Requests)
+	require.Equal(t, 27, strings.Count(untimed(t, out), `"mode":"JUDGE","reasons"`))
 }
