@@ -241,6 +241,9 @@ func (g *globals) printInterviews(f interviewFlags, s *interview.Summary, j *app
 	if s.Unchanged {
 		fmt.Fprintf(g.err, "grader: %s is finished already; nothing was graded again\n", f.out)
 	}
+	for _, n := range s.Notes {
+		fmt.Fprintf(g.err, "grader: %s\n", n)
+	}
 	var spent, saved *batch.Usage
 	if j != nil && !s.Unchanged {
 		a, b := j.Usage()

@@ -76,7 +76,6 @@ func active(cell string) string {
 type Map struct {
 	file string
 	rows map[string][]mapRow
-	used map[string]bool
 }
 
 type mapRow struct {
@@ -97,7 +96,7 @@ func (b *Bank) ReadMap(file string) (*Map, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the map: %w", err)
 	}
-	m := &Map{file: filepath.ToSlash(file), rows: map[string][]mapRow{}, used: map[string]bool{}}
+	m := &Map{file: filepath.ToSlash(file), rows: map[string][]mapRow{}}
 	data = bytes.TrimPrefix(data, []byte(byteOrderMark))
 	r := csv.NewReader(bytes.NewReader(data))
 	r.Comma, r.FieldsPerRecord, r.ReuseRecord = separator(data), -1, true
@@ -248,11 +247,14 @@ func blankBefore(text string, at int) bool {
 // Has reports whether the map speaks of an interview.
 func (m *Map) Has(name string) bool { return m != nil && len(m.rows[name]) > 0 }
 
-// Strangers are the interviews of the map that are not among names, with the line of their first row.
-func (m *Map) Strangers(names []string) []string {
+// strangers says which interviews of the map are not among the inputs, with the line of their first row.
+func (m *Map) strangers(inputs []Input) []string {
+	if m == nil {
+		return nil
+	}
 	var out []string
 	for name, rows := range m.rows {
-		if !slices.Contains(names, name) {
+		if !slices.ContainsFunc(inputs, func(in Input) bool { return in.Name == name }) {
 			out = append(out, fmt.Sprintf("%s:%d: no interview that was given is called %q: its rows are not used", m.file, rows[0].line, name))
 		}
 	}

@@ -101,6 +101,8 @@ type Summary struct {
 	GradedWords    int            `json:"gradedWords"`
 	// Seconds that this run took.
 	Seconds float64 `json:"seconds"`
+	// Notes are sentences about the map that was read.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // Failed is the number of errors.
@@ -161,6 +163,7 @@ func Run(ctx context.Context, b *Bank, g Grader, cfg Config) (*Summary, error) {
 		return done, nil
 	}
 	r.out, r.summary = out, *before
+	r.summary.Notes = r.read.strangers(r.cfg.Inputs)
 	if cfg.Ready != nil {
 		if err := cfg.Ready(ctx); err != nil {
 			return &r.summary, errors.Join(err, out.close())
@@ -472,6 +475,9 @@ func (r *run) questions(ctx context.Context, u *job, c *Course) error {
 			u.recording.CandidateWords += c.words(&c.Turns[i])
 		}
 	}
+	if n := doubtful(asked); n > 0 {
+		u.recording.Warnings = append(u.recording.Warnings, fmt.Sprintf("%d of %d questions are doubtful (confidence under %.1f): check them with --map", n, len(asked), sure))
+	}
 	u.lines = make([]resultLine, len(asked))
 	u.recording.Questions = len(asked)
 	slots := make(chan struct{}, max(r.cfg.Answers, 1))
@@ -490,6 +496,19 @@ func (r *run) questions(ctx context.Context, u *job, c *Course) error {
 		}
 	}
 	return nil
+}
+
+// sure is the confidence from which a line mostly names the right question: measured, see docs/interview.md.
+const sure = 0.6
+
+func doubtful(asked []Asked) int {
+	n := 0
+	for i := range asked {
+		if asked[i].Confidence < sure {
+			n++
+		}
+	}
+	return n
 }
 
 // answer is the line of one question.
