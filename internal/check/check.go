@@ -121,6 +121,7 @@ type Reading struct {
 	state    []int32     // by expression: noMatches, notLooked, or one more than the place of its matches in results
 	results  [][]match
 	said     []match // what speaks for the expression that is being weighed
+	best     []match // what few hands out
 	findings []pointFinding
 	program  *Program
 }
@@ -131,6 +132,11 @@ type pointFinding struct {
 	known    bool
 	tightest []Evidence // the tightest place of every part that was found
 	said     []Span     // the places of all matches that speak for the point
+}
+
+// reset forgets the finding and keeps the memory of what never leaves the reading's user: Missing goes into critiques.
+func (f *pointFinding) reset() {
+	*f = pointFinding{Finding: Finding{Support: f.Support[:0], Against: f.Against[:0]}, tightest: f.tightest[:0], said: f.said[:0]}
 }
 
 // place is where a token stands, in the figures that matching needs.
@@ -207,17 +213,19 @@ func (r *Reading) index(named int) {
 	}
 }
 
-// Release hands the memory of the reading back to its program. Nobody may use the reading afterwards; what its methods
-// returned stays valid.
+// Release hands the memory of the reading back to its program. Nobody may use the reading afterwards, nor the evidence
+// that its methods returned.
 func (r *Reading) Release() {
 	for i := range r.present {
 		r.slot[r.present[i].id] = 0
 	}
 	clear(r.present)
-	clear(r.findings)
+	for i := range r.findings {
+		r.findings[i].reset()
+	}
 	r.Text, r.denials = nil, false
 	r.present, r.numbers, r.scopes = r.present[:0], r.numbers[:0], r.scopes[:0]
-	r.slab, r.results, r.pairs = r.slab[:0], r.results[:0], r.pairs[:0]
+	r.slab, r.results, r.pairs, r.best = r.slab[:0], r.results[:0], r.pairs[:0], r.best[:0]
 	r.program.readings.Put(r)
 }
 
@@ -241,12 +249,12 @@ func (r *Reading) find(c *pointCheck, f *pointFinding) {
 		switch res.status {
 		case Affirmed:
 			hits++
-			f.Support = append(f.Support, evidence(p.name, res.best)...)
+			f.Support = addEvidence(f.Support, p.name, res.best)
 			f.credit(r, p, res)
 			most = min(most, res.level) // e.g. three of five phases: never more than partial
 		case Denied, Reversed:
 			f.Status = res.status
-			f.Against = append(f.Against, evidence(p.name, res.best)...)
+			f.Against = addEvidence(f.Against, p.name, res.best)
 		case Hedged:
 			if f.Status == Absent {
 				f.Status = Hedged
@@ -267,7 +275,7 @@ func (r *Reading) find(c *pointCheck, f *pointFinding) {
 	}
 	if f.Level == None && c.partial.node != nil {
 		if res := r.weigh(&c.partial); res.status == Affirmed {
-			f.Level, f.Support = Partial, append(f.Support, evidence("", res.best)...)
+			f.Level, f.Support = Partial, addEvidence(f.Support, "", res.best)
 			if hits == 0 {
 				f.credit(r, &part{expr: c.partial}, res)
 			}
@@ -275,7 +283,7 @@ func (r *Reading) find(c *pointCheck, f *pointFinding) {
 	}
 	if c.contradicted.node != nil {
 		if res := r.assess(&c.contradicted); res.status == Affirmed {
-			f.Against = append(f.Against, evidence("", res.best)...)
+			f.Against = addEvidence(f.Against, "", res.best)
 			f.Status = Denied
 		}
 	}
@@ -347,6 +355,16 @@ func (a assessed) rank() int {
 
 const bestMatches = 2
 
+// few makes room for the best matches of one expression.
+func (r *Reading) few() []match {
+	if cap(r.best)-len(r.best) < bestMatches {
+		r.best = make([]match, 0, max(slabSize/4, 2*cap(r.best))) // what was handed out goes on pointing into the old one
+	}
+	n := len(r.best)
+	r.best = r.best[:n+bestMatches]
+	return r.best[n : n : n+bestMatches]
+}
+
 // assess weighs all matches of an expression: one affirmed match decides, else a denied one, else a hedged one. Corrections need no
 // rule of their own here: what a speaker takes back is hedged.
 func (r *Reading) assess(o *operand) assessed { return r.assessAs(o, false, nil) }
@@ -376,6 +394,9 @@ func (r *Reading) assessAs(o *operand, firm bool, said *[]match) assessed {
 		case s == Affirmed && res.status != Affirmed,
 			(s == Denied || s == Reversed) && res.status != Affirmed && res.status != Denied && res.status != Reversed,
 			s == Hedged && res.status == Absent:
+			if res.best == nil {
+				res.best = r.few()
+			}
 			res.status, res.best = s, append(res.best[:0], m)
 		case s == res.status && len(res.best) < bestMatches && m.first > res.best[len(res.best)-1].last:
 			res.best = append(res.best, m)
@@ -418,12 +439,13 @@ func (r *Reading) stance(m *match) Status {
 	return s
 }
 
-func evidence(part string, ms []match) []Evidence {
-	out := make([]Evidence, len(ms))
-	for i, m := range ms {
-		out[i] = Evidence{Span{int(m.first), int(m.last) + 1}, part}
+func evidence(part string, ms []match) []Evidence { return addEvidence(nil, part, ms) }
+
+func addEvidence(to []Evidence, part string, ms []match) []Evidence {
+	for _, m := range ms {
+		to = append(to, Evidence{Span{int(m.first), int(m.last) + 1}, part})
 	}
-	return out
+	return to
 }
 
 // AnyTerm reports whether the text holds any word of the question's checks that is not a function word.

@@ -11,7 +11,7 @@ func (r *Reading) Support(i int) (best []Evidence, all []Span) {
 func (r *Reading) Against(i int) []Evidence {
 	if o := &r.program.points[i].contradicted; o.node != nil {
 		if res := r.weigh(o); res.status == Affirmed {
-			return r.tightest("", o.node, res)
+			return r.tightest(nil, "", o.node, res)
 		}
 	}
 	return r.Point(i).Against
@@ -24,7 +24,7 @@ func (r *Reading) MisconceptionEvidence(i int) []Evidence {
 	if res.status != Affirmed {
 		return nil
 	}
-	return r.tightest("", o.node, res)
+	return r.tightest(nil, "", o.node, res)
 }
 
 // weigh is assess; what speaks for the expression stands in r.said afterwards.
@@ -35,20 +35,20 @@ func (r *Reading) weigh(o *operand) assessed {
 
 // credit notes the places that speak for a part that was just weighed and is affirmed.
 func (f *pointFinding) credit(r *Reading, p *part, res assessed) {
-	f.tightest = append(f.tightest, r.tightest(p.name, p.expr.node, res)...)
+	f.tightest = r.tightest(f.tightest, p.name, p.expr.node, res)
 	for _, m := range r.said {
 		f.said = append(f.said, Span{int(m.first), int(m.last) + 1})
 	}
 }
 
-// tightest is the evidence for an expression that was just weighed and is affirmed. An enumeration stands as a whole.
-func (r *Reading) tightest(part string, n node, res assessed) []Evidence {
+// tightest adds the evidence for an expression that was just weighed and is affirmed. An enumeration stands as a whole.
+func (r *Reading) tightest(to []Evidence, part string, n node, res assessed) []Evidence {
 	if len(r.said) == 0 { // a denial turned round twice, or an enumeration
 		r.said = append(r.said, res.best...)
 	}
 	switch n.(type) {
 	case *order, *atLeast:
-		return evidence(part, res.best)
+		return addEvidence(to, part, res.best)
 	}
 	top := &r.said[0]
 	for i := range r.said {
@@ -56,7 +56,7 @@ func (r *Reading) tightest(part string, n node, res assessed) []Evidence {
 			top = m
 		}
 	}
-	return evidence(part, []match{*top})
+	return append(to, Evidence{Span{int(top.first), int(top.last) + 1}, part})
 }
 
 // tightness grows with the words that a pattern named and falls with the text between them.

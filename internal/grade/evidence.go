@@ -18,12 +18,12 @@ type writer struct {
 	gate    *gate
 	reading *check.Reading
 	index   *index
-	// credited are the places of all matches behind credited points: their sentences did something, quoted or not.
-	credited []check.Span
+	// credited are the sentences in which a match behind a credited point begins or ends: they did something, quoted or not.
+	credited []bool
 }
 
 func newWriter(text string, g *gate, r *check.Reading) *writer {
-	return &writer{text: text, gate: g, reading: r, index: newIndex(text, g.ascii)}
+	return &writer{text: text, gate: g, reading: r, index: newIndex(text, g.ascii), credited: make([]bool, len(r.Text.Sentences))}
 }
 
 // evidence quotes the clauses in which the checks matched, in the order of the text, without doubles.
@@ -109,17 +109,17 @@ var (
 // sentences tells what every sentence of the submitted text did.
 func (w *writer) sentences(credited, charged []Evidence) []SentenceRole {
 	t := w.reading.Text
-	var out []SentenceRole
+	out := make([]SentenceRole, 0, len(t.Sentences)+len(w.gate.spans))
 	overlaps := func(evs []Evidence, start, end int) bool {
 		return slices.ContainsFunc(evs, func(e Evidence) bool { return e.Start < end && start < e.End })
 	}
-	for _, s := range t.Sentences {
+	for i, s := range t.Sentences {
 		e := w.index.evidence(s.Span)
 		role := Unmapped
 		switch {
 		case overlaps(charged, e.Start, e.End):
 			role = Charged
-		case overlaps(credited, e.Start, e.End) || w.credits(s):
+		case overlaps(credited, e.Start, e.End) || w.credited[i]:
 			role = Credited
 		case contentWords(t, s) < 3:
 			role = Filler
@@ -134,10 +134,12 @@ func (w *writer) sentences(credited, charged []Evidence) []SentenceRole {
 	return out
 }
 
-// credits reports whether a match behind a credited point begins or ends in the sentence.
-func (w *writer) credits(s canon.Sentence) bool {
-	in := func(token int) bool { return token >= s.First && token < s.Last }
-	return slices.ContainsFunc(w.credited, func(m check.Span) bool { return in(m.First) || in(m.Last-1) })
+// credit notes the sentences of the matches behind a credited point.
+func (w *writer) credit(said []check.Span) {
+	tokens := w.reading.Text.Tokens
+	for _, m := range said {
+		w.credited[tokens[m.First].Sentence], w.credited[tokens[m.Last-1].Sentence] = true, true
+	}
 }
 
 func contentWords(t *canon.Text, s canon.Sentence) int {

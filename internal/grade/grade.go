@@ -201,10 +201,12 @@ func decide(c *Critique, q *rubric.Question, r *check.Reading, w *writer, verdic
 	if verdicts == nil {
 		verdicts = &judge.Result{}
 	}
+	c.Misconceptions = make([]MisconceptionResult, 0, len(q.Misconceptions))
 	for i := range q.Misconceptions {
 		c.Misconceptions = append(c.Misconceptions, w.misconception(&q.Misconceptions[i], i, r.Misconception(i), verdict(verdicts.Misconceptions, q.Misconceptions[i].ID)))
 	}
 	unverified := false
+	c.Points = make([]PointResult, 0, len(q.Points))
 	for i := range q.Points {
 		p := w.point(q, i, r.Point(i), verdict(verdicts.Points, q.Points[i].ID))
 		unverified = unverified || p.Judge != nil && p.Judge.Discarded
@@ -214,6 +216,7 @@ func decide(c *Critique, q *rubric.Question, r *check.Reading, w *writer, verdic
 	if unverified {
 		c.Flags = append(c.Flags, FlagUnverifiedQuote)
 	}
+	c.Habits = make([]HabitResult, 0, len(q.Bank.Habits))
 	for i := range q.Bank.Habits {
 		if h := &q.Bank.Habits[i]; h.AppliesTo(q) {
 			present, known, at := r.Habit(i)

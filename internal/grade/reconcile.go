@@ -149,7 +149,7 @@ func (w *writer) pointEvidence(i int, f check.Finding, v *judge.Verdict, r rulin
 	case r.decision.Credit() > 0 && len(f.Against) == 0 && len(out) == 0:
 		best, all := w.reading.Support(i)
 		out = append(out, w.evidence(best)...)
-		w.credited = append(w.credited, all...)
+		w.credit(all)
 	}
 	return out
 }

@@ -22,7 +22,12 @@ func Critique(c *grade.Critique) *graderv1.Critique {
 	if s := c.Score; s != nil {
 		out.Score = &graderv1.Score{Value: s.Value, Low: s.Low, High: s.High, Band: s.Band, Coverage: s.Coverage}
 	}
+	out.Misconceptions = make([]*graderv1.MisconceptionDecision, 0, len(c.Misconceptions))
+	out.Habits = make([]*graderv1.HabitDecision, 0, len(c.Habits))
+	out.Sentences = make([]*graderv1.Sentence, 0, len(c.Sentences))
+	out.NextSteps = make([]*graderv1.NextStep, 0, len(c.NextSteps))
 	if c.State != grade.Ungradable { // nothing was decided: the contract has no points then
+		out.Points = make([]*graderv1.PointDecision, 0, len(c.Points))
 		for i := range c.Points {
 			out.Points = append(out.Points, point(&c.Points[i]))
 		}

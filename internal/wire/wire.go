@@ -49,6 +49,9 @@ func compact(data []byte) []byte {
 // enum looks a domain value up in the table that protoc generates for its enum. The domain's values are the enum's
 // names, in lower case and with dashes in rubric files; a value without a name is UNSPECIFIED, which a test rules out.
 func enum[E ~int32, D ~string](table map[string]int32, value D) E {
+	if v, ok := table[string(value)]; ok {
+		return E(v)
+	}
 	return E(table[strings.ToUpper(strings.ReplaceAll(string(value), "-", "_"))])
 }
 
