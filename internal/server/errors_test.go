@@ -162,6 +162,7 @@ func TestErrorsPage(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("# Errors of the API\n\n<!-- Generated from proto/grader/v1/error.proto: go test ./internal/server -run TestErrorsPage -update -->\n\n")
 	b.WriteString("Every error is a `google.rpc.Status`: over gRPC as the status of the call, over HTTP as the body\n`{\"code\": 5, \"message\": \"...\", \"details\": [...]}` with the code's number. The first detail is a\n`google.rpc.ErrorInfo` with domain `grader.v1` and one of the reasons below (`grader.v1.ErrorReason` in the\ncontract), by which a program can tell errors apart. Bad fields come with a `google.rpc.BadRequest`, errors that\npass with a `google.rpc.RetryInfo` and, over HTTP, the header `Retry-After`. Messages are for people and may\nchange. In a stream over HTTP that has begun, the same body is the last event: `{\"error\": {...}}`.\n\n")
+	b.WriteString("What is no HTTP, or has more than 16 KiB of headers, never gets that far: it is refused with a plain 400 or 431. So\nis a single gRPC message that is none of the contract's, with gRPC's own `INTERNAL`.\n\n")
 	b.WriteString("An answer that cannot be graded and a judge that fails are no errors but states of the critique: `UNGRADABLE`,\n`DEGRADED`.\n\n")
 	b.WriteString("| reason | code | HTTP | when | what to do |\n| --- | --- | --- | --- | --- |\n")
 	for _, d := range documentedReasons(t) {
