@@ -62,8 +62,8 @@ func Find() (*Recorder, error) {
 
 const (
 	step = 100 * time.Millisecond // between two readings of the level
-	// beginWait is the time that a program has to write its first sound.
-	beginWait = time.Second
+	// beginWait is the time that a program has to write its first sound; wireless microphones take seconds.
+	beginWait = 5 * time.Second
 	// endWait is the time that a program has to end once it is told to.
 	endWait = 2 * time.Second
 	// floorDB is the level of silence, in decibels under full scale.
