@@ -107,13 +107,20 @@ func (p *attacker) done(t *testing.T) {
 	require.NotErrorIs(t, err, os.ErrDeadlineExceeded, "the server still waits")
 }
 
-// call sends a request with a body of one frame.
+// frameBytes is the largest frame that a server takes by itself.
+const frameBytes = 16 << 10
+
+// call sends a request.
 func (p *attacker) call(path, contentType string, body []byte) {
 	p.block.Reset()
 	for _, f := range [][2]string{{":method", "POST"}, {":scheme", "http"}, {":path", path}, {":authority", "x"}, {"te", "trailers"}, {"content-type", contentType}} {
 		_ = p.hpack.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]})
 	}
 	_ = p.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: p.next, BlockFragment: p.block.Bytes(), EndHeaders: true})
+	for len(body) > frameBytes {
+		_ = p.framer.WriteData(p.next, false, body[:frameBytes])
+		body = body[frameBytes:]
+	}
 	_ = p.framer.WriteData(p.next, true, body)
 	p.next += 2
 }

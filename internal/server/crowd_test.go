@@ -245,3 +245,23 @@ func ownHTTP(t *testing.T, st *stand, verb string, whole func([]byte) bool) func
 		return err == nil && res.StatusCode == http.StatusOK && whole(body)
 	}
 }
+
+// TestReaderThatDoesNotRead: a stream with no room for its answer does not hold its place for ever.
+func TestReaderThatDoesNotRead(t *testing.T) {
+	t.Parallel()
+	st := start(t, Config{RequestTimeout: 200 * time.Millisecond})
+	req := &graderv1.StreamGradeAnswerRequest{QuestionId: "black-tea", Answer: &graderv1.Answer{Content: &graderv1.Answer_Transcript{Transcript: &graderv1.Transcript{}}}}
+	for range 5000 { // all of them come back in the answer, three times what a stream buffers
+		words := req.Answer.GetTranscript()
+		words.Words = append(words.Words, &graderv1.Word{Text: "water"})
+	}
+	body, err := proto.Marshal(req)
+	require.NoError(t, err)
+	p := newAttacker(t, st.conn.Target())
+	defer func() { _ = p.conn.Close() }()
+	require.NoError(t, p.conn.SetDeadline(time.Time{}))
+	_ = p.framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
+	p.call(graderv1.GraderService_StreamGradeAnswer_FullMethodName, "application/grpc", message(0, uint32(len(body)), body))
+	require.Eventually(t, func() bool { return st.critiques(t) == 0 && strings.Contains(st.metricsText(t), `grader_requests_total{code="DEADLINE_EXCEEDED",method="StreamGradeAnswer"`) }, patience, 10*time.Millisecond)
+	require.Contains(t, st.metricsText(t), "grader_requests_in_flight 0\n")
+}

@@ -116,6 +116,23 @@ func (s *checkedStream) RecvMsg(m any) error {
 	return s.validate(m)
 }
 
+// SendMsg sends a message, unless nobody takes it in time: a caller that does not read must not hold its place for ever.
+// What still waits ends with the stream, when the handler returns.
+func (s *checkedStream) SendMsg(m any) error {
+	sent := make(chan error, 1)
+	go func() { sent <- s.ServerStream.SendMsg(m) }()
+	stalled := time.NewTimer(stallTimeout)
+	defer stalled.Stop()
+	select {
+	case err := <-sent:
+		return err
+	case <-s.ctx().Done():
+		return s.ctx().Err()
+	case <-stalled.C:
+		return context.DeadlineExceeded
+	}
+}
+
 // exchange is one rpc on its way through the chain.
 type exchange struct {
 	*interceptor
