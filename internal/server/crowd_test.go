@@ -18,7 +18,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/net/http2"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	graderv1 "github.com/vivagrader/grader/gen/grader/v1"
@@ -246,10 +248,10 @@ func ownHTTP(t *testing.T, st *stand, verb string, whole func([]byte) bool) func
 	}
 }
 
-// TestReaderThatDoesNotRead: a stream with no room for its answer does not hold its place for ever.
-func TestReaderThatDoesNotRead(t *testing.T) {
+// TestCallerWhoDoesNothing: a stream that says nothing, or has no room for its answer, does not hold its place for ever.
+func TestCallerWhoDoesNothing(t *testing.T) {
 	t.Parallel()
-	st := start(t, Config{RequestTimeout: 200 * time.Millisecond})
+	st := start(t, Config{RequestTimeout: 200 * time.Millisecond, SpeechTimeout: 100 * time.Millisecond})
 	req := &graderv1.StreamGradeAnswerRequest{QuestionId: "black-tea", Answer: &graderv1.Answer{Content: &graderv1.Answer_Transcript{Transcript: &graderv1.Transcript{}}}}
 	for range 5000 { // all of them come back in the answer, three times what a stream buffers
 		words := req.Answer.GetTranscript()
@@ -262,6 +264,9 @@ func TestReaderThatDoesNotRead(t *testing.T) {
 	require.NoError(t, p.conn.SetDeadline(time.Time{}))
 	_ = p.framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
 	p.call(graderv1.GraderService_StreamGradeAnswer_FullMethodName, "application/grpc", message(0, uint32(len(body)), body))
+	silent, err := st.grpc.GradeAudio(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, codes.DeadlineExceeded, status.Code(silent.RecvMsg(&graderv1.GradeAudioResponse{})))
 	over := `grader_requests_total{code="DEADLINE_EXCEEDED",method="StreamGradeAnswer",transport="grpc"} 1`
 	require.Eventually(t, func() bool { return strings.Contains(st.metricsText(t), over) }, patience, 10*time.Millisecond)
 	require.Contains(t, st.metricsText(t), "grader_requests_in_flight 0\n")

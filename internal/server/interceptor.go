@@ -106,7 +106,7 @@ func (s *checkedStream) Context() context.Context { return s.ctx() }
 
 // RecvMsg receives a message that keeps the rules. One that cannot be read is the caller's fault.
 func (s *checkedStream) RecvMsg(m any) error {
-	err := s.ServerStream.RecvMsg(m)
+	err := await(s.ctx(), func() error { return s.ServerStream.RecvMsg(m) })
 	if st, ok := status.FromError(err); ok && (st.Code() == codes.Internal || st.Code() == codes.Unimplemented) {
 		return refuse(graderv1.ErrorReason_MALFORMED_REQUEST, "the message cannot be read: %s", st.Message())
 	}
@@ -116,20 +116,23 @@ func (s *checkedStream) RecvMsg(m any) error {
 	return s.validate(m)
 }
 
-// SendMsg sends a message, unless nobody takes it in time: a caller that does not read must not hold its place for ever.
-// What still waits ends with the stream, when the handler returns.
+// SendMsg sends a message, unless nobody takes it in time.
 func (s *checkedStream) SendMsg(m any) error {
-	sent := make(chan error, 1)
-	go func() { sent <- s.ServerStream.SendMsg(m) }()
-	stalled := time.NewTimer(stallTimeout)
-	defer stalled.Stop()
+	ctx, cancel := context.WithTimeout(s.ctx(), stallTimeout)
+	defer cancel()
+	return await(ctx, func() error { return s.ServerStream.SendMsg(m) })
+}
+
+// await does what may wait for the caller, who must not hold a place for ever by saying or reading nothing. What still
+// waits ends with the stream, when the handler returns.
+func await(ctx context.Context, do func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- do() }()
 	select {
-	case err := <-sent:
+	case err := <-done:
 		return err
-	case <-s.ctx().Done():
-		return s.ctx().Err()
-	case <-stalled.C:
-		return context.DeadlineExceeded
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
