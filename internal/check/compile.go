@@ -69,25 +69,22 @@ type compiler struct {
 
 // number makes the plan of all expressions.
 func (p *Program) number() {
-	p.plan.written = map[string]operand{}
-	add := func(o *operand) { p.plan.add(o, p.sets) }
+	plan := planner{sets: p.sets, first: map[string]operand{}}
 	for i := range p.points {
 		c := &p.points[i]
 		for k := range c.parts {
-			add(&c.parts[k].expr)
+			plan.addOne(&c.parts[k].expr)
 		}
-		add(&c.partial)
-		add(&c.contradicted)
-		add(&c.name)
+		plan.addOne(&c.partial)
+		plan.addOne(&c.contradicted)
+		plan.addOne(&c.name)
 	}
-	for i := range p.misconceptions {
-		add(&p.misconceptions[i])
-	}
+	plan.add(p.misconceptions)
 	for i := range p.habits {
-		add(&p.habits[i].present)
-		add(&p.habits[i].cleared)
+		plan.addOne(&p.habits[i].present)
+		plan.addOne(&p.habits[i].cleared)
 	}
-	p.plan.written = nil
+	p.plan = plan.plan
 }
 
 // exprs calls f with every expression that the program will hold.

@@ -27,7 +27,14 @@ type plan struct {
 	steps   []step
 	needs   []int32
 	numbers []*number
-	written map[string]operand // while the plan is made: the first expression of each form
+}
+
+// planner makes a plan.
+type planner struct {
+	plan
+	sets  []operand
+	first map[string]operand // of each form, the first expression
+	form  []byte             // of the one that is being added
 }
 
 // step is one expression: what it needs stands in plan.needs.
@@ -46,103 +53,128 @@ const (
 	anyValue // needs is a place in plan.numbers
 )
 
-// add numbers an expression and those that it is made of. Sets are what their names stand for.
-func (p *plan) add(o *operand, sets []operand) {
-	all := func(lists ...[]operand) {
-		for _, ops := range lists {
-			for i := range ops {
-				p.add(&ops[i], sets)
-			}
-		}
+// add numbers expressions and those that they are made of. Sets are what their names stand for.
+func (p *planner) add(ops []operand) {
+	for i := range ops {
+		p.addOne(&ops[i])
 	}
+}
+
+func (p *planner) addOne(o *operand) {
 	switch n := o.node.(type) {
 	case nil:
 	case *set:
-		p.add(&sets[n.index], sets)
-		o.id = sets[n.index].id
+		p.add(p.sets[n.index : n.index+1])
+		o.id = p.sets[n.index].id
 	case *word:
-		p.put(o, "word", anyWord, []int32{n.id})
+		p.write("word", uint64(n.id))
+		p.put(o, anyWord, nil, n.id)
 	case words:
-		p.put(o, "words", anyWord, n)
+		p.write("words")
+		for _, id := range n {
+			p.write("", uint64(id))
+		}
+		p.put(o, anyWord, nil, n...)
 	case *number:
 		unit := uint64(n.unit)
 		if n.anyUnit {
 			unit = math.MaxUint64
 		}
-		if p.put(o, "number", anyValue, []int32{int32(len(p.numbers))}, math.Float64bits(n.min), math.Float64bits(n.max), unit) {
+		p.write("number", math.Float64bits(n.min), math.Float64bits(n.max), unit)
+		if p.put(o, anyValue, nil, int32(len(p.numbers))) {
 			p.numbers = append(p.numbers, n)
 		}
 	case *or:
-		all(n.alts, n.joined)
-		p.put(o, "or", anyOperand, ids(n.joined), params(ids(n.alts))...)
+		p.add(n.alts)
+		p.add(n.joined)
+		p.write("or")
+		p.writeAll(n.alts)
+		p.put(o, anyOperand, n.joined)
 	case *anyOf:
-		all(n.alts, n.joined)
-		p.put(o, "any", anyOperand, ids(n.joined), params(ids(n.alts))...)
+		p.add(n.alts)
+		p.add(n.joined)
+		p.write("any")
+		p.writeAll(n.alts)
+		p.put(o, anyOperand, n.joined)
 	case *seq:
-		all(n.nodes)
-		p.put(o, "seq", allOperands, ids(n.nodes), params(n.slack)...)
-	case *and:
-		all(n.nodes, n.absent)
-		p.put(o, "and", allOperands, ids(n.nodes), append(params(ids(n.absent)), uint64(n.steps))...)
-	case *before:
-		all(n.ops[:])
-		p.put(o, "before", allOperands, ids(n.ops[:]), uint64(n.steps))
-	case *deny:
-		all(n.ops[:])
-		p.put(o, "deny", denied, ids(n.ops[:]))
-	case *question:
-		all(n.ops[:])
-		p.put(o, "question", anyOperand, ids(n.ops[:]))
-	case *order:
-		all(n.items)
-		cyclic := uint64(0)
-		if n.cyclic {
-			cyclic = 1
+		p.add(n.nodes)
+		p.write("seq")
+		p.writeAll(n.nodes)
+		for _, slack := range n.slack {
+			p.write("", uint64(slack))
 		}
-		p.put(o, "order", anyOperand, ids(n.items), uint64(n.need), cyclic)
+		p.put(o, allOperands, n.nodes)
+	case *and:
+		p.add(n.nodes)
+		p.add(n.absent)
+		p.write("and", uint64(n.steps), uint64(len(n.absent)))
+		p.writeAll(n.absent)
+		p.writeAll(n.nodes)
+		p.put(o, allOperands, n.nodes)
+	case *before:
+		p.add(n.ops[:])
+		p.write("before", uint64(n.steps))
+		p.writeAll(n.ops[:])
+		p.put(o, allOperands, n.ops[:])
+	case *deny:
+		p.add(n.ops[:])
+		p.write("deny")
+		p.writeAll(n.ops[:])
+		p.put(o, denied, n.ops[:])
+	case *question:
+		p.add(n.ops[:])
+		p.write("question")
+		p.writeAll(n.ops[:])
+		p.put(o, anyOperand, n.ops[:])
+	case *order:
+		p.add(n.items)
+		p.write("order", uint64(n.need))
+		if n.cyclic {
+			p.write("cyclic")
+		}
+		p.writeAll(n.items)
+		p.put(o, anyOperand, n.items)
 	case *atLeast:
-		all(n.items)
-		p.put(o, "atLeast", anyOperand, ids(n.items), uint64(n.need))
+		p.add(n.items)
+		p.write("at least", uint64(n.need))
+		p.writeAll(n.items)
+		p.put(o, anyOperand, n.items)
 	}
 }
 
-// put gives an expression its number, and reports whether no other one is written alike: form, needs and parameters tell.
-func (p *plan) put(o *operand, form string, kind stepKind, needs []int32, parameters ...uint64) bool {
-	key := append([]byte(form), 0)
-	if kind != anyValue {
-		for _, k := range needs {
-			key = binary.LittleEndian.AppendUint32(key, uint32(k))
-		}
+// write adds to the form of an expression, which tells it from all others.
+func (p *planner) write(name string, parameters ...uint64) {
+	p.form = append(p.form, name...)
+	for _, k := range parameters {
+		p.form = binary.LittleEndian.AppendUint64(append(p.form, ' '), k)
 	}
-	for _, k := range append(parameters, uint64(len(needs))) {
-		key = binary.LittleEndian.AppendUint64(key, k)
+}
+
+func (p *planner) writeAll(ops []operand) {
+	for i := range ops {
+		p.write("", uint64(ops[i].id))
 	}
-	if first, ok := p.written[string(key)]; ok {
+}
+
+// put gives the expression that was written its number, and reports whether it is the first one of its form. It needs
+// operands or other things.
+func (p *planner) put(o *operand, kind stepKind, ops []operand, others ...int32) bool {
+	first, ok := p.first[string(p.form)]
+	if ok {
 		*o = first
+		p.form = p.form[:0]
 		return false
 	}
 	o.id = int32(len(p.steps))
-	p.written[string(key)] = *o
+	p.first[string(p.form)] = *o
+	p.form = p.form[:0]
 	from := len(p.needs)
-	p.needs = append(p.needs, needs...)
+	for i := range ops {
+		p.needs = append(p.needs, ops[i].id)
+	}
+	p.needs = append(p.needs, others...)
 	p.steps = append(p.steps, step{kind, int32(from), int32(len(p.needs))})
 	return true
-}
-
-func ids(ops []operand) []int32 {
-	out := make([]int32, len(ops))
-	for i := range ops {
-		out[i] = ops[i].id
-	}
-	return out
-}
-
-func params[T int | int32](values []T) []uint64 {
-	out := make([]uint64, len(values))
-	for i, v := range values {
-		out[i] = uint64(v)
-	}
-	return out
 }
 
 // Of an expression a reading knows that it cannot fit, or nothing yet, or where its matches are: Reading.state holds one
