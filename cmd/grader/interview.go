@@ -25,7 +25,8 @@ import (
 type interviewFlags struct {
 	out, mapFile, speaker, key string
 	concurrency                int
-	resume, estimate           bool
+	resume, retryErrors        bool
+	estimate                   bool
 	anonymous, json            bool
 	maxCost                    float64
 	judge                      judgeFlags
@@ -45,7 +46,8 @@ such file is an interview; a recording with a transcript of the same name beside
 The folder --out gets results.jsonl, a line for each question that was asked, interviews.jsonl, a line for each file, and
 report/index.html, pages to read (report writes them again); transcripts of recordings are kept in transcripts/. A question
 that is not in the bank is NOT_IN_BANK. While it runs, the names end in .partial. A run that was interrupted, killed,
-stopped by a full disk or by --max-cost goes on with --resume.
+stopped by a full disk or by --max-cost goes on with --resume. --retry-errors tries again what is DEGRADED because the
+judge failed, and recordings and answers with an error that may pass; everything else stays as it is.
 
 --map FILE.csv writes down how the interview was understood, a row for each turn. Correct role, kind or question_id in a
 spreadsheet and run again with the same --map and another --out: the map is obeyed.`,
@@ -53,7 +55,8 @@ spreadsheet and run again with the same --map and another --out: the map is obey
   grader interview ann.vtt --out results --map ann.csv
   grader interview interviews/ --out results --judge required --estimate
   grader interview interviews/ --out results --anonymous --key who-is-who.csv
-  grader interview interviews/ --out results --resume`,
+  grader interview interviews/ --out results --resume
+  grader interview interviews/ --out results --retry-errors`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return g.interview(c.Context(), args, f, c.Flags().Changed)
@@ -64,6 +67,7 @@ spreadsheet and run again with the same --map and another --out: the map is obey
 	c.Flags().StringVar(&f.speaker, "speaker", "", "who of the speakers is the candidate, in all interviews")
 	c.Flags().IntVar(&f.concurrency, "concurrency", 0, "interviews at a time (default: one for each CPU)")
 	c.Flags().BoolVar(&f.resume, "resume", false, "take up what an interrupted run left")
+	c.Flags().BoolVar(&f.retryErrors, "retry-errors", false, "grade again what is DEGRADED or failed for a reason that may pass")
 	c.Flags().BoolVar(&f.estimate, "estimate", false, "say what it will cost and how long it will take; send and write nothing")
 	c.Flags().Float64Var(&f.maxCost, "max-cost", 0, "begin no interview once this run has spent so many US dollars")
 	c.Flags().BoolVar(&f.anonymous, "anonymous", false, "put numbers in the place of names and file names in all that is written")
@@ -106,7 +110,7 @@ func (g *globals) interview(ctx context.Context, paths []string, f interviewFlag
 		return &exitError{exitUsage, err}
 	}
 	cfg := interview.Config{Inputs: inputs, Out: f.out, Map: f.mapFile, Speaker: f.speaker, Anonymous: f.anonymous, Key: f.key,
-		Concurrency: f.concurrency, Resume: f.resume, MaxCost: f.maxCost}
+		Concurrency: f.concurrency, Resume: f.resume, RetryErrors: f.retryErrors, MaxCost: f.maxCost}
 	if f.estimate {
 		return g.estimateInterviews(ctx, f, graders, bank, cfg)
 	}
@@ -142,7 +146,7 @@ func (g *globals) interview(ctx context.Context, paths []string, f interviewFlag
 		return err
 	}
 	if n := s.Failed(); n > 0 && !s.Unchanged {
-		return &exitError{exitErrorLines, fmt.Errorf("%s (%s), with messages in %s and results.jsonl beside it: correct what they say and run those files with another --out",
+		return &exitError{exitErrorLines, fmt.Errorf("%s (%s), with messages in %s and results.jsonl beside it: --retry-errors tries again what may pass; correct the others and run those files with another --out",
 			plural(n, "error"), counts(s.Errors), filepath.Join(f.out, "interviews.jsonl"))}
 	}
 	return nil
@@ -222,6 +226,9 @@ func interviewError(err error, f interviewFlags, s *interview.Summary) error {
 	case errors.Is(err, interview.ErrMaxCost):
 		err = fmt.Errorf("the highest cost of $%g is reached, with %s written", f.maxCost, plural(s.Interviews, "interview"))
 	}
+	if f.resume {
+		return &exitError{code, fmt.Errorf("%w; run the same command again to go on", err)}
+	}
 	return &exitError{code, fmt.Errorf("%w; run the same command with --resume to go on", err)}
 }
 
@@ -275,7 +282,7 @@ func (g *globals) printInterviews(f interviewFlags, s *interview.Summary, j *app
 	for _, state := range []grade.State{grade.Graded, grade.Degraded, grade.Ungradable} {
 		advice := ""
 		if state == grade.Degraded {
-			advice = " (the judge failed, keywords decided; run again with another --out: what was judged comes from the cache)"
+			advice = " (the judge failed, keywords decided; --retry-errors grades them again)"
 		}
 		if n := s.States[string(state)]; n > 0 || state == grade.Graded {
 			row(strings.ToLower(string(state)), "%d%s", n, advice)

@@ -46,6 +46,8 @@ type output struct {
 	files   []*growing
 	journal *growing
 	lock    *flock.Flock
+	earlier *earlier     // the finished output that a retry goes through
+	ready   func() error // is asked before anything is written
 }
 
 // growing is a file that only grows.
@@ -55,9 +57,13 @@ type growing struct {
 	size int64
 }
 
-// journalLine is a line of the journal; one of its parts is set.
+// journalLine is a line of the journal.
 type journalLine struct {
 	Settings map[string]string `json:"settings,omitempty"`
+	// Retry begins another run over a finished output: the number of interviews that are tried again where they failed,
+	// with the hashes of the files that it is made From.
+	Retry int      `json:"retry,omitempty"`
+	From  []string `json:"from,omitempty"`
 	// Sizes of the files behind an interview, and the summary up to there.
 	Sizes   []int64  `json:"sizes,omitempty"`
 	Summary *Summary `json:"summary,omitempty"`
@@ -66,13 +72,21 @@ type journalLine struct {
 	Map      string `json:"map,omitempty"`
 }
 
-// openOutput opens the folder for these settings. What an interrupted run left is taken up if resume says so; done is
-// not nil when there is nothing to do. mapFile is the map to write, or empty.
-func openOutput(dir, mapFile string, settings map[string]string, resume bool) (_ *output, before, done *Summary, err error) {
+// opening says how the folder of results is to be opened.
+type opening struct {
+	mapFile  string // to write, or empty
+	settings map[string]string
+	resume   bool         // take up what an interrupted run left
+	retry    int          // so many interviews of a finished output are tried again where they failed
+	ready    func() error // is asked before anything is written
+}
+
+// openOutput opens the folder. done is not nil when there is nothing to do.
+func openOutput(dir string, how opening) (_ *output, before, done *Summary, err error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, nil, nil, refusef("make the folder %s: %s; choose another --out", dir, reason(err))
 	}
-	o := &output{dir: dir, lock: flock.New(filepath.Join(dir, lockFile)), journal: &growing{name: filepath.Join(dir, journalFile)}}
+	o := &output{dir: dir, lock: flock.New(filepath.Join(dir, lockFile)), journal: &growing{name: filepath.Join(dir, journalFile)}, ready: how.ready}
 	switch got, err := o.lock.TryLock(); {
 	case err != nil:
 		return nil, nil, nil, refusef("write into %s: %s; choose another --out", dir, reason(err))
@@ -85,39 +99,60 @@ func openOutput(dir, mapFile string, settings map[string]string, resume bool) (_
 		}
 	}()
 	o.files = []*growing{{name: filepath.Join(dir, resultsFile)}, {name: filepath.Join(dir, interviewsFile)}}
-	if mapFile != "" {
-		o.files = append(o.files, &growing{name: mapFile})
+	if how.mapFile != "" {
+		o.files = append(o.files, &growing{name: how.mapFile})
 	}
 	lines, ends, err := readJournal(o.journal.name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || err == nil && len(lines) == 0:
-		return o, &Summary{}, nil, o.begin(settings)
+		return o, &Summary{}, nil, o.begin(how.settings)
 	case err != nil:
 		return nil, nil, nil, refusef("read %s: %s; choose another --out", o.journal.name, reason(err))
 	}
 	last := lines[len(lines)-1]
-	what := changed(lines[0].Settings, settings)
+	what := changed(lines[0].Settings, how.settings)
 	if last.Finished {
 		if err := o.rename(); err != nil {
 			return nil, nil, nil, err
 		}
 	}
+	finished := last.Finished || lastRun(lines) > 0
 	switch {
 	case len(lines) == 1: // nothing was done
-		return o, &Summary{}, nil, o.begin(settings)
-	case last.Finished && what != "":
+		return o, &Summary{}, nil, o.begin(how.settings)
+	case finished && what != "":
 		return nil, nil, nil, refusef("%s holds results already, made with other settings: %s; choose another --out or move it away", dir, what)
-	case last.Finished && mapFile != "" && hashOf(mapFile) != last.Map:
-		return nil, nil, nil, refusef("%s has changed since it was written; choose another --out to grade by it", mapFile)
+	case finished && how.mapFile != "" && hashOf(how.mapFile) != writtenMap(lines):
+		return nil, nil, nil, refusef("%s has changed since it was written; choose another --out to grade by it", how.mapFile)
+	case last.Finished && how.retry > 0:
+		if begun, err := o.retry(lines, ends, how.retry); begun || err != nil {
+			return o, &Summary{}, nil, err
+		}
+		return o, nil, last.Summary, nil
 	case last.Finished:
 		return o, nil, last.Summary, nil
-	case !resume:
+	case finished && !how.resume && how.retry == 0:
+		return nil, nil, nil, refusef("--retry-errors was interrupted in %s; add --resume to go on with it", dir)
+	case finished:
+		before, done, err = o.takeUpRetry(lines, ends)
+		return o, before, done, err
+	case !how.resume:
 		return nil, nil, nil, refusef("%s is what an interrupted run left; add --resume to take it up, or delete it to begin again", dir)
 	case what != "":
 		return nil, nil, nil, refusef("%s cannot be resumed: %s; use the settings of the first run, or delete it to begin again", dir, what)
 	}
 	before, err = o.takeUp(lines, ends)
 	return o, before, nil, err
+}
+
+// writtenMap is the hash of the map that the last finished run has written.
+func writtenMap(lines []journalLine) string {
+	for _, l := range slices.Backward(lines) {
+		if l.Finished {
+			return l.Map
+		}
+	}
+	return ""
 }
 
 // begin starts the files of a new run.
@@ -127,6 +162,20 @@ func (o *output) begin(settings map[string]string) error {
 			return refusef("%s exists already and no %s says what it was made from; choose another --out or move it away", f.name, journalFile)
 		}
 	}
+	if err := o.ready(); err != nil {
+		return err
+	}
+	if err := o.start(); err != nil {
+		return err
+	}
+	if err := o.journal.open("", 0); err != nil {
+		return refusef("write %s: %s; choose an --out that can be written", o.journal.name, reason(err))
+	}
+	return o.note(journalLine{Settings: settings, Sizes: o.beginning()})
+}
+
+// start opens the files from their beginning.
+func (o *output) start() error {
 	for i, f := range o.files {
 		if err := f.open(partialSuffix, 0); err != nil {
 			return refusef("write %s: %s; choose an --out that can be written", f.name, reason(err))
@@ -137,15 +186,25 @@ func (o *output) begin(settings map[string]string) error {
 			}
 		}
 	}
-	if err := o.journal.open("", 0); err != nil {
-		return refusef("write %s: %s; choose an --out that can be written", o.journal.name, reason(err))
+	return nil
+}
+
+// beginning are the sizes of the files before the first interview.
+func (o *output) beginning() []int64 {
+	sizes := make([]int64, len(o.files))
+	if len(sizes) > 2 {
+		sizes[2] = int64(len(mapHeader()))
 	}
-	return o.note(journalLine{Settings: settings, Sizes: o.sizes()})
+	return sizes
 }
 
 // takeUp cuts the files to the last interview that is whole.
 func (o *output) takeUp(lines []journalLine, ends []int64) (*Summary, error) {
-	for i, l := range slices.Backward(lines) {
+	if err := o.ready(); err != nil {
+		return nil, err
+	}
+	for i := len(lines) - 1; i >= lastRun(lines); i-- {
+		l := lines[i]
 		if !o.holds(l.Sizes) { // the disk lost what the journal speaks of
 			continue
 		}
@@ -250,6 +309,10 @@ func (o *output) close() error {
 			all = errors.Join(all, f.file.Close())
 			f.file = nil
 		}
+	}
+	if o.earlier != nil {
+		all = errors.Join(all, o.earlier.close())
+		o.earlier = nil
 	}
 	return errors.Join(all, o.lock.Close())
 }

@@ -62,8 +62,11 @@ type Config struct {
 	Concurrency, Answers int
 	// Resume takes up what an interrupted run left.
 	Resume bool
-	// Ready, unless nil, is called once before the first interview is begun, and not when there is nothing to do. Its
-	// error ends the run.
+	// RetryErrors grades again what is DEGRADED or failed for a reason that may pass, in a finished output, or with
+	// Resume in what an interrupted run left, once the rest is done. All other lines stay byte for byte.
+	RetryErrors bool
+	// Ready, unless nil, is called once before anything is written, and not when there is nothing to do. Its error ends
+	// the run.
 	Ready func(ctx context.Context) error
 	// Usage, unless nil, is what grading has cost so far in this run.
 	Usage func() (spent, saved grade.Usage)
@@ -87,7 +90,7 @@ type Left struct {
 // Summary is what a run came to.
 type Summary struct {
 	Interviews int `json:"interviews"`
-	// Kept is how many of them an earlier run wrote; Unchanged that all were, and nothing was done.
+	// Kept is how many of them are as an earlier run wrote them; Unchanged that all were, and nothing was done.
 	Kept      int  `json:"kept"`
 	Unchanged bool `json:"unchanged"`
 	// Questions is the number of lines in results.jsonl.
@@ -121,6 +124,12 @@ func (s *Summary) add(u *job) {
 		}
 	}
 	s.Interviews++
+	if u.kept {
+		s.Kept++
+	}
+	if u.note != "" {
+		s.Notes = append(s.Notes, u.note)
+	}
 	s.Questions += u.recording.Questions
 	s.CandidateWords += u.recording.CandidateWords
 	s.GradedWords += u.recording.GradedWords
@@ -146,15 +155,41 @@ var ErrMaxCost = errors.New("the highest cost is reached")
 // ErrMaxCost, ctx's, Ready's, or one of writing; the summary says how far the output has come. Whatever was written can
 // be resumed. Memory does not grow with the number of interviews, apart from the map that is read.
 func Run(ctx context.Context, b *Bank, g Grader, cfg Config) (*Summary, error) {
-	r := &run{cfg: cfg, bank: b, grader: g, start: time.Now()}
+	r := &run{cfg: cfg, inputs: cfg.Inputs, bank: b, grader: g, start: time.Now()}
 	if cfg.Anonymous {
 		r.cfg.Inputs = numbered(cfg.Inputs)
 	}
+	again := 0
+	if cfg.RetryErrors {
+		again = len(cfg.Inputs)
+	}
+	s, err := r.once(ctx, again)
+	if err != nil || s.Unchanged || !cfg.RetryErrors || r.earlier {
+		return s, err
+	}
+	// what is retried is what an earlier run failed on, not this one just now
+	r.cfg.Ready = nil
+	retried, err := r.once(ctx, s.Kept)
+	if err == nil && retried.Unchanged {
+		return s, nil
+	}
+	return retried, err
+}
+
+// once goes through the interviews, as the state of the output wants it: all of them, those that are missing, or the
+// failures among the first ones.
+func (r *run) once(ctx context.Context, again int) (*Summary, error) {
 	writeMap, err := r.openMap()
 	if err != nil {
 		return &Summary{}, err
 	}
-	out, before, done, err := openOutput(cfg.Out, writeMap, r.settings(), cfg.Resume)
+	ready := func() error {
+		if r.cfg.Ready == nil {
+			return nil
+		}
+		return r.cfg.Ready(ctx)
+	}
+	out, before, done, err := openOutput(r.cfg.Out, opening{writeMap, r.settings(), r.cfg.Resume, again, ready})
 	if err != nil {
 		return &Summary{}, err
 	}
@@ -162,15 +197,10 @@ func Run(ctx context.Context, b *Bank, g Grader, cfg Config) (*Summary, error) {
 		done.Kept, done.Unchanged, done.Seconds = done.Interviews, true, 0
 		return done, nil
 	}
-	r.out, r.summary = out, *before
-	r.summary.Notes = r.read.strangers(r.cfg.Inputs)
-	if cfg.Ready != nil {
-		if err := cfg.Ready(ctx); err != nil {
-			return &r.summary, errors.Join(err, out.close())
-		}
-	}
-	if cfg.Key != "" {
-		if err := writeKey(cfg.Key, cfg.Inputs, r.cfg.Inputs); err != nil {
+	r.out, r.summary, r.earlier = out, *before, out.earlier != nil
+	r.summary.Notes = append(r.summary.Notes, r.read.strangers(r.cfg.Inputs)...)
+	if r.cfg.Key != "" {
+		if err := writeKey(r.cfg.Key, r.inputs, r.cfg.Inputs); err != nil {
 			return &r.summary, errors.Join(err, out.close())
 		}
 	}
@@ -184,10 +214,12 @@ func Run(ctx context.Context, b *Bank, g Grader, cfg Config) (*Summary, error) {
 // run is a run on its way.
 type run struct {
 	cfg     Config
+	inputs  []Input // by their own names
 	bank    *Bank
 	grader  Grader
 	read    *Map // the map that is obeyed
 	out     *output
+	earlier bool // a finished output is gone through again
 	summary Summary
 	start   time.Time
 }
@@ -245,15 +277,20 @@ type job struct {
 	in        *Input
 	done      chan struct{}
 	recording Recording
+	raw       []byte // the line of the recording, where it stays
 	lines     []resultLine
-	rows      []byte // of the map
-	err       error  // that ends the run
-	unpaid    bool   // not begun, because MaxCost is reached: neither is anything behind it
+	rows      []byte   // of the map
+	old       *written // as it is in the output that is retried
+	kept      bool     // it stays like that
+	note      string   // why it does, though something in it failed
+	err       error    // that ends the run
+	unpaid    bool     // not begun, because MaxCost is reached: neither is anything behind it
 }
 
 type resultLine struct {
 	result Result
 	state  grade.State
+	raw    []byte // the line, where it stays
 }
 
 // all grades what is left, so many interviews at a time, and writes them in order.
@@ -274,6 +311,11 @@ func (r *run) all(ctx context.Context) error {
 		defer close(work)
 		for i := first; i < len(r.cfg.Inputs); i++ {
 			u := &job{in: &r.cfg.Inputs[i], done: make(chan struct{})}
+			if r.out.earlier != nil {
+				if u.old, u.err = r.out.earlier.next(); u.err != nil {
+					u.err = fmt.Errorf("read %s: %w", r.cfg.Out, u.err)
+				}
+			}
 			for _, c := range []chan *job{window, work} {
 				select {
 				case c <- u:
@@ -348,13 +390,17 @@ func (r *run) write(u *job) error {
 	enc := json.NewEncoder(&lines)
 	enc.SetEscapeHTML(false)
 	for i := range u.lines {
-		if err := enc.Encode(u.lines[i].result); err != nil {
+		if raw := u.lines[i].raw; raw != nil {
+			lines.Write(raw)
+		} else if err := enc.Encode(u.lines[i].result); err != nil {
 			return err
 		}
 	}
 	results := bytes.Clone(lines.Bytes())
 	lines.Reset()
-	if err := enc.Encode(u.recording); err != nil {
+	if u.raw != nil {
+		lines.Write(u.raw)
+	} else if err := enc.Encode(u.recording); err != nil {
 		return err
 	}
 	r.summary.add(u)
@@ -364,7 +410,13 @@ func (r *run) write(u *job) error {
 
 // grade reads and grades one interview. What goes wrong with it is in its lines; u.err ends the run.
 func (r *run) grade(ctx context.Context, u *job) {
-	if r.overspent() {
+	switch {
+	case u.err != nil:
+		return
+	case u.old != nil && !u.old.mayPass():
+		u.keep()
+		return
+	case r.overspent():
 		u.unpaid = true
 		return
 	}
@@ -385,6 +437,11 @@ func (r *run) grade(ctx context.Context, u *job) {
 		u.err = ctx.Err()
 	case errors.Is(err, errKeep):
 		u.err = err
+	case u.old != nil && u.old.recording.Error == nil && err != nil:
+		u.note = fmt.Sprintf("%s was not tried again: %s", u.in.Name, oneLine(err.Error()))
+		u.keep()
+	case u.old != nil && u.old.recording.Error == nil:
+		u.renew()
 	case err != nil:
 		u.recording.Error = failure(err)
 		u.lines, u.rows = nil, nil
@@ -470,6 +527,10 @@ func (r *run) questions(ctx context.Context, u *job, c *Course) error {
 	if err != nil {
 		return err
 	}
+	lasts := u.old != nil && u.old.recording.Error == nil // what did not fail stays
+	if lasts && !u.old.matches(asked) {
+		return errOtherCourse
+	}
 	for i := range c.Turns {
 		if c.Turns[i].Role == candidate.String() {
 			u.recording.CandidateWords += c.words(&c.Turns[i])
@@ -483,6 +544,10 @@ func (r *run) questions(ctx context.Context, u *job, c *Course) error {
 	slots := make(chan struct{}, max(r.cfg.Answers, 1))
 	var busy sync.WaitGroup
 	for i := range asked {
+		if lasts && !u.old.lines[i].mayPass() {
+			u.lines[i] = u.old.lines[i]
+			continue
+		}
 		slots <- struct{}{}
 		busy.Go(func() {
 			defer func() { <-slots }()
