@@ -66,10 +66,7 @@ func newConfigCheck(g *globals) *cobra.Command {
 		Example: "  grader config check --config grader.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if _, err := f.load(g); err != nil {
-				return err
-			}
-			if _, err := g.openBanks(); err != nil {
+			if _, err := g.newApp(f); err != nil {
 				return err
 			}
 			if asJSON {

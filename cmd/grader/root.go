@@ -95,9 +95,11 @@ func newRoot(g *globals) *cobra.Command {
 		Long:  "Grade spoken or typed interview answers against rubric points: every verdict carries a quote from the answer.",
 		Example: `  grader questions
   grader grade event-loop-phases answer.txt`,
+		Version:       engineVersion(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.SetIn(g.in)
 	root.SetOut(g.out)
 	root.SetErr(g.err)
@@ -107,6 +109,7 @@ func newRoot(g *globals) *cobra.Command {
 		}
 		return usagef("%w; see %s --help", err, c.CommandPath())
 	})
+	root.Flags().Bool("version", false, "print the version of the program")
 	root.PersistentFlags().StringArrayVar(&g.banks, "bank", nil, "a folder with a bank of questions, instead of the built-in one (repeatable)")
 	root.AddCommand(newExplain(g), newRubric(g), newCalibrate(g), newVersion(g), newGrade(g), newQuestions(g), newDoctor(g), newCache(g))
 	root.AddCommand(newBatch(g))

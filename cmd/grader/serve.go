@@ -106,19 +106,28 @@ func (v *settingValue) Set(s string) error {
 func (v *settingValue) Type() string { return v.field.Kind }
 
 func (g *globals) serve(ctx context.Context, f *serveFlags) error {
-	cfg, err := f.load(g)
+	a, err := g.newApp(f)
 	if err != nil {
 		return err
-	}
-	a, err := app.New(app.Options{Config: cfg, Version: engineVersion(), Open: g.openBanks, Logger: newLogger(g.err, cfg.Log), Ready: g.announce})
-	if err != nil {
-		return serveError(err)
 	}
 	reload := make(chan struct{}, 1)
 	defer onHangup(reload)()
 	stop := context.AfterFunc(ctx, func() { signal.Reset(os.Interrupt, syscall.SIGTERM) }) // a second signal ends at once
 	defer stop()
 	return serveError(a.Run(ctx, reload))
+}
+
+// newApp builds the service. Everything that is wrong then is wrong with the configuration.
+func (g *globals) newApp(f *serveFlags) (*app.App, error) {
+	cfg, err := f.load(g)
+	if err != nil {
+		return nil, err
+	}
+	a, err := app.New(app.Options{Config: cfg, Version: engineVersion(), Open: g.openBanks, Logger: newLogger(g.err, cfg.Log), Ready: g.announce})
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	return a, nil
 }
 
 // onHangup passes SIGHUP on, and returns how to stop that.
@@ -159,7 +168,11 @@ func serveError(err error) error {
 // announce is the line that says that the service is ready.
 func (g *globals) announce(w app.Where) {
 	var parts []string
-	for _, at := range [][2]string{{"grpc ", w.GRPC}, {"http http://", w.HTTP}, {"admin http://", w.Admin}} {
+	scheme := "http"
+	if w.TLS {
+		scheme = "https"
+	}
+	for _, at := range [][2]string{{"grpc ", w.GRPC}, {"http " + scheme + "://", w.HTTP}, {"admin http://", w.Admin}} {
 		if at[1] != "" {
 			parts = append(parts, at[0]+at[1])
 		}

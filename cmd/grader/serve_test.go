@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/vivagrader/grader/internal/app"
 )
 
 // TestServe runs the command as a process: one line when it is ready, a reload on SIGHUP, a drain on SIGTERM.
@@ -48,6 +50,25 @@ func TestServe(t *testing.T) {
 	require.Contains(t, all, "method=GradeAnswer code=OK")
 	require.Contains(t, all, "draining")
 	require.NotContains(t, all, "secret answer")
+}
+
+// TestAnnounce: the addresses can be opened as they are printed.
+func TestAnnounce(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		where app.Where
+		want  string
+	}{
+		"in the clear": {app.Where{GRPC: "127.0.0.1:1", HTTP: "127.0.0.1:2", Admin: "127.0.0.1:3"}, "grader: ready: grpc 127.0.0.1:1, http http://127.0.0.1:2, admin http://127.0.0.1:3, no judge: keywords decide\n"},
+		"TLS":          {app.Where{HTTP: "127.0.0.1:2", Admin: "127.0.0.1:3", TLS: true, Judge: "m at u"}, "grader: ready: http https://127.0.0.1:2, admin http://127.0.0.1:3, judge m at u\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out strings.Builder
+			(&globals{streams: streams{err: &out}}).announce(tc.where)
+			require.Equal(t, tc.want, out.String())
+		})
+	}
 }
 
 // graderPath is the command that testscript puts into the path.

@@ -40,6 +40,7 @@ type Options struct {
 // Where is where a service listens, and what it serves. An address is empty where it is off.
 type Where struct {
 	GRPC, HTTP, Admin string
+	TLS               bool // of gRPC and HTTP
 	Banks             []*rubric.Bank
 	Judge, Speech     string // model at endpoint, empty for none
 }
@@ -92,6 +93,7 @@ func New(opts Options) (*App, error) {
 	if serve.TLS, err = a.tls(); err != nil {
 		return nil, err
 	}
+	a.where.TLS = serve.TLS != nil
 	if cfg.Trace.Endpoint != "" {
 		if a.traces, err = newTraces(context.Background(), cfg.Trace.Endpoint, opts.Version, opts.Logger); err != nil {
 			return nil, err
