@@ -69,7 +69,7 @@ spreadsheet and run again with the same --map and another --out: the map is obey
 	c.Flags().BoolVar(&f.resume, "resume", false, "take up what an interrupted run left")
 	c.Flags().BoolVar(&f.retryErrors, "retry-errors", false, "grade again what is DEGRADED or failed for a reason that may pass")
 	c.Flags().BoolVar(&f.estimate, "estimate", false, "say what it will cost and how long it will take; send and write nothing")
-	c.Flags().Float64Var(&f.maxCost, "max-cost", 0, "begin no interview once this run has spent so many US dollars")
+	c.Flags().Float64Var(&f.maxCost, "max-cost", 0, "begin no answer that would carry this run over so many US dollars")
 	c.Flags().BoolVar(&f.anonymous, "anonymous", false, "put numbers in the place of names and file names in all that is written")
 	c.Flags().StringVar(&f.key, "key", "", "with --anonymous: write a CSV file that says which number is whose")
 	c.Flags().BoolVar(&f.json, "json", false, "the summary as one JSON object on standard output")
@@ -136,6 +136,10 @@ func (g *globals) interview(ctx context.Context, paths []string, f interviewFlag
 	s, err := interview.Run(ctx, bank, batchGrader{graders, j}, cfg)
 	bar.clear()
 	if err != nil {
+		if errors.Is(err, interview.ErrMaxCost) {
+			spent, _ := j.Usage()
+			err = fmt.Errorf("the highest cost of $%g is reached ($%.4f spent), with %s written", f.maxCost, spent.Cost, plural(s.Interviews, "interview"))
+		}
 		return interviewError(err, f, s)
 	}
 	index, err := f.report(graders, s)
@@ -220,11 +224,8 @@ func interviewError(err error, f interviewFlags, s *interview.Summary) error {
 		return &exitError{exitUsage, err}
 	}
 	code := exitOther
-	switch {
-	case errors.Is(err, context.Canceled):
+	if errors.Is(err, context.Canceled) {
 		code, err = exitInterrupted, fmt.Errorf("interrupted, with %s written", plural(s.Interviews, "interview"))
-	case errors.Is(err, interview.ErrMaxCost):
-		err = fmt.Errorf("the highest cost of $%g is reached, with %s written", f.maxCost, plural(s.Interviews, "interview"))
 	}
 	if f.resume {
 		return &exitError{code, fmt.Errorf("%w; run the same command again to go on", err)}

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/vivagrader/grader/internal/app"
@@ -51,7 +53,7 @@ func (g *globals) estimateInterviews(ctx context.Context, f interviewFlags, grad
 	e := interviewEstimate{Plan: plan, Spent: batch.UsageOf(spent), Saved: batch.UsageOf(saved), Endpoint: judge.URL, Model: judge.Model, PricesOf: counter.PricesOf}
 	e.Seconds = plan.AudioMinutes * 60 / recogniserSpeed
 	if use != judgeOff {
-		e.Seconds += float64(spent.Requests) * judgeCall.Seconds() / float64(judge.Concurrency)
+		e.Seconds += float64(spent.Requests) * judgeCall.Seconds() / f.atATime(plan, judge.Concurrency)
 	}
 	if f.json {
 		line, err := json.Marshal(e)
@@ -63,6 +65,13 @@ func (g *globals) estimateInterviews(ctx context.Context, f interviewFlags, grad
 	}
 	g.printInterviewEstimate(&e)
 	return nil
+}
+
+// atATime is how many answers the judge has at a time: no more than those of the interviews that are under way.
+func (f interviewFlags) atATime(p *interview.Plan, most int) float64 {
+	interviews := min(cmp.Or(f.concurrency, runtime.GOMAXPROCS(0)), p.Interviews)
+	answers := float64(interviews*p.Answers) / float64(max(p.Interviews, 1))
+	return max(1, min(float64(most), answers))
 }
 
 func (g *globals) printInterviewEstimate(e *interviewEstimate) {

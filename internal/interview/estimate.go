@@ -28,7 +28,7 @@ const perQuestion = 3 * time.Minute
 // g grade every answer: a grader that counts instead of asking knows afterwards what the judge will cost. What is said
 // in recordings is not known; a question of the bank and its model answer stand for every three minutes.
 func Estimate(ctx context.Context, b *Bank, g Grader, cfg Config) (*Plan, error) {
-	r := &run{cfg: cfg, bank: b, grader: g, out: &output{}}
+	r := &run{cfg: cfg, bank: b, grader: g, out: &output{}, slots: make(chan struct{}, 1), budget: newBudget(&cfg)}
 	if _, err := r.openMap(); err != nil {
 		return nil, err
 	}

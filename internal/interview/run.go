@@ -2,6 +2,7 @@ package interview
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -57,8 +58,8 @@ type Config struct {
 	// Recogniser is needed for recordings, Timeout is the time for one of them.
 	Recogniser Recogniser
 	Timeout    time.Duration
-	// Concurrency is the number of interviews at a time, 0 is one for each CPU; Answers the number of answers of one
-	// interview that are graded at a time, 0 is 1.
+	// Concurrency is the number of interviews at a time, 0 is one for each CPU; Answers the number of answers in all of
+	// them that are graded at a time, 0 is one for each interview.
 	Concurrency, Answers int
 	// Resume takes up what an interrupted run left.
 	Resume bool
@@ -70,8 +71,8 @@ type Config struct {
 	Ready func(ctx context.Context) error
 	// Usage, unless nil, is what grading has cost so far in this run.
 	Usage func() (spent, saved grade.Usage)
-	// MaxCost in US dollars: once Usage has spent it, no interview is begun, and Run ends with ErrMaxCost when those
-	// under way are written. 0 is no limit.
+	// MaxCost in US dollars: no answer is begun that those under way leave no money for, as far as the answers before
+	// can tell, and Run ends with ErrMaxCost when the interviews that are whole are written. 0 is no limit.
 	MaxCost float64
 	// Progress, unless nil, is called after every interview, never at the same time, with what is done and what is left.
 	Progress func(s *Summary, left Left)
@@ -222,6 +223,8 @@ type run struct {
 	earlier bool // a finished output is gone through again
 	summary Summary
 	start   time.Time
+	slots   chan struct{} // an answer being graded holds one
+	budget  *budget
 }
 
 func (r *run) total() *Summary {
@@ -284,7 +287,7 @@ type job struct {
 	kept      bool     // it stays like that
 	note      string   // why it does, though something in it failed
 	err       error    // that ends the run
-	unpaid    bool     // not begun, because MaxCost is reached: neither is anything behind it
+	unpaid    bool     // not graded as a whole, because MaxCost is reached: nothing behind it is written
 }
 
 type resultLine struct {
@@ -303,6 +306,8 @@ func (r *run) all(ctx context.Context) error {
 	defer busy.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	r.slots = make(chan struct{}, cmp.Or(r.cfg.Answers, workers))
+	r.budget = newBudget(&r.cfg)
 	first := r.summary.Interviews
 	window := make(chan *job, 2*workers) // in order: what is done waits here for what was begun before
 	work := make(chan *job)
@@ -376,14 +381,6 @@ func (r *run) progress(first int) {
 	r.cfg.Progress(r.total(), left)
 }
 
-func (r *run) overspent() bool {
-	if r.cfg.MaxCost <= 0 || r.cfg.Usage == nil {
-		return false
-	}
-	spent, _ := r.cfg.Usage()
-	return spent.Cost >= r.cfg.MaxCost
-}
-
 // write appends an interview to the output.
 func (r *run) write(u *job) error {
 	var lines bytes.Buffer
@@ -416,7 +413,7 @@ func (r *run) grade(ctx context.Context, u *job) {
 	case u.old != nil && !u.old.mayPass():
 		u.keep()
 		return
-	case r.overspent():
+	case r.budget.used():
 		u.unpaid = true
 		return
 	}
@@ -435,6 +432,7 @@ func (r *run) grade(ctx context.Context, u *job) {
 	switch {
 	case ctx.Err() != nil:
 		u.err = ctx.Err()
+	case u.unpaid:
 	case errors.Is(err, errKeep):
 		u.err = err
 	case u.old != nil && u.old.recording.Error == nil && err != nil:
@@ -541,16 +539,26 @@ func (r *run) questions(ctx context.Context, u *job, c *Course) error {
 	}
 	u.lines = make([]resultLine, len(asked))
 	u.recording.Questions = len(asked)
-	slots := make(chan struct{}, max(r.cfg.Answers, 1))
 	var busy sync.WaitGroup
 	for i := range asked {
 		if lasts && !u.old.lines[i].mayPass() {
 			u.lines[i] = u.old.lines[i]
 			continue
 		}
-		slots <- struct{}{}
+		if asked[i].Question == "" || asked[i].Answer == nil { // costs nothing
+			u.lines[i] = r.answer(ctx, u.in.Name, &asked[i])
+			continue
+		}
+		r.slots <- struct{}{}
+		if u.unpaid = !r.budget.begin(); u.unpaid {
+			<-r.slots
+			break
+		}
 		busy.Go(func() {
-			defer func() { <-slots }()
+			defer func() {
+				r.budget.end()
+				<-r.slots
+			}()
 			u.lines[i] = r.answer(ctx, u.in.Name, &asked[i])
 		})
 	}

@@ -247,24 +247,78 @@ func TestRunRefuses(t *testing.T) {
 	}
 }
 
+// paid is a grader whose answers cost a dollar each, and knows how many were under way at most.
+type paid struct {
+	keywords
+	mu                  sync.Mutex
+	cost                float64
+	answers, busy, most int
+}
+
+func (p *paid) Grade(ctx context.Context, id string, a grade.Answer) (*grade.Critique, error) {
+	p.mu.Lock()
+	p.busy++
+	p.most = max(p.most, p.busy)
+	p.mu.Unlock()
+	c, err := p.keywords.Grade(ctx, id, a)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.busy--
+	p.answers++
+	p.cost++
+	return c, err
+}
+
+func (p *paid) usage() (spent, saved grade.Usage) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return grade.Usage{Requests: p.answers, Cost: p.cost, CostKnown: true}, grade.Usage{}
+}
+
+// TestRunStopsAtTheHighestCost: however many answers are graded at a time, the limit is passed by less than one of them.
 func TestRunStopsAtTheHighestCost(t *testing.T) {
 	t.Parallel()
 	b, g := nodeBank(t), newKeywords()
-	cfg := configOf(t, folderOf(t, b, nil), t.TempDir())
-	cfg.Concurrency, cfg.MaxCost = 1, 1
-	begun := 0
-	cfg.Usage = func() (spent, saved grade.Usage) {
-		begun++
-		return grade.Usage{Cost: float64(begun) / 3}, grade.Usage{}
+	in := folderOf(t, b, nil)
+	for _, tt := range []struct {
+		most         float64
+		concurrency  int
+		cost         int
+		interviewsIn []int
+	}{
+		{most: 2, concurrency: 1, cost: 2, interviewsIn: []int{2, 2}},
+		{most: 2.5, concurrency: 1, cost: 3, interviewsIn: []int{3, 3}},
+		{most: 3, concurrency: 5, cost: 3, interviewsIn: []int{0, 3}},
+	} {
+		t.Run(fmt.Sprintf("%g dollars, %d at a time", tt.most, tt.concurrency), func(t *testing.T) {
+			t.Parallel()
+			cfg := configOf(t, in, t.TempDir())
+			p := &paid{keywords: g}
+			cfg.Concurrency, cfg.Answers, cfg.MaxCost, cfg.Usage = tt.concurrency, 2*tt.concurrency, tt.most, p.usage
+			s, err := Run(t.Context(), b, p, cfg)
+			require.ErrorIs(t, err, ErrMaxCost)
+			require.Equal(t, tt.cost, p.answers)
+			require.GreaterOrEqual(t, s.Interviews, tt.interviewsIn[0])
+			require.LessOrEqual(t, s.Interviews, tt.interviewsIn[1])
+			written := s.Interviews
+			cfg.Resume, cfg.MaxCost = true, 0
+			s, err = Run(t.Context(), b, p, cfg)
+			require.NoError(t, err)
+			require.Equal(t, 5, s.Interviews)
+			require.Equal(t, written, s.Kept)
+		})
 	}
-	s, err := Run(t.Context(), b, g, cfg)
-	require.ErrorIs(t, err, ErrMaxCost)
-	require.Equal(t, 2, s.Interviews)
-	cfg.Resume, cfg.MaxCost = true, 0
-	s, err = Run(t.Context(), b, g, cfg)
+}
+
+func TestAnswersOfAllInterviewsAtATime(t *testing.T) {
+	t.Parallel()
+	cfg := configOf(t, folderOf(t, nodeBank(t), nil), t.TempDir())
+	p := &paid{keywords: newKeywords()}
+	cfg.Concurrency, cfg.Answers = 5, 2
+	_, err := Run(t.Context(), nodeBank(t), p, cfg)
 	require.NoError(t, err)
-	require.Equal(t, 5, s.Interviews)
-	require.Equal(t, 2, s.Kept)
+	require.LessOrEqual(t, p.most, 2)
+	require.Equal(t, 5, p.answers)
 }
 
 func TestRunIsInterrupted(t *testing.T) {
