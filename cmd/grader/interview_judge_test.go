@@ -45,9 +45,9 @@ func (d *desk) interviews(questions int) string {
 }
 
 // interviewSummary is what interview --json says, and its exit code.
-func (d *desk) interviewSummary(in, out string, more ...string) (s interview.Summary, stderr string, code int) {
+func (d *desk) interviewSummary(in string, more ...string) (s interview.Summary, stderr string, code int) {
 	d.t.Helper()
-	stdout, stderr, code := d.run(d.command(append([]string{"interview", in, "--out", d.path(out), "--json"}, d.judge(more...)...)...))
+	stdout, stderr, code := d.run(d.command(append([]string{"interview", in, "--out", d.path("out"), "--json"}, d.judge(more...)...)...))
 	if code == 0 {
 		require.NoError(d.t, json.Unmarshal([]byte(stdout), &s))
 	}
@@ -70,7 +70,7 @@ func TestInterviewRetryErrors(t *testing.T) {
 	})
 	in := d.interviews(5)
 	down.Store(true)
-	s, _, code := d.interviewSummary(in, "out", "--judge-timeout", "150ms", "--concurrency", "1")
+	s, _, code := d.interviewSummary(in, "--judge-timeout", "150ms", "--concurrency", "1")
 	require.Zero(t, code)
 	failed := s.States["DEGRADED"]
 	require.Positive(t, failed)
@@ -78,7 +78,7 @@ func TestInterviewRetryErrors(t *testing.T) {
 	before := strings.Split(string(d.read("out/results.jsonl")), "\n")
 	down.Store(false)
 	paid := judge.Calls()
-	s, stderr, code := d.interviewSummary(in, "out", "--retry-errors")
+	s, stderr, code := d.interviewSummary(in, "--retry-errors")
 	require.Zero(t, code, stderr)
 	require.Zero(t, s.States["DEGRADED"])
 	require.Equal(t, failed, judge.Calls()-paid)
@@ -89,7 +89,7 @@ func TestInterviewRetryErrors(t *testing.T) {
 			require.Equal(t, before[i], line)
 		}
 	}
-	s, _, _ = d.interviewSummary(in, "out", "--retry-errors")
+	s, _, _ = d.interviewSummary(in, "--retry-errors")
 	require.True(t, s.Unchanged)
 }
 
@@ -97,10 +97,10 @@ func TestInterviewMaxCost(t *testing.T) {
 	t.Parallel()
 	d, judge := newDesk(t, 35, judgetest.Options{}, nil)
 	in := d.interviews(5)
-	_, stderr, code := d.interviewSummary(in, "out", "--max-cost", fmt.Sprint(11.5*perCall), "--judge", "required")
+	_, stderr, code := d.interviewSummary(in, "--max-cost", fmt.Sprint(11.5*perCall), "--judge", "required")
 	require.Equal(t, exitOther, code)
 	require.Regexp(t, `^grader: the highest cost of \$0.0368 is reached \(\$0.0384 spent\), with \d interviews? written; run the same command with --resume to go on\n$`, stderr)
-	s, stderr, code := d.interviewSummary(in, "out", "--max-cost", "1", "--resume")
+	s, stderr, code := d.interviewSummary(in, "--max-cost", "1", "--resume")
 	require.Zero(t, code, stderr)
 	require.Equal(t, 7, s.Interviews)
 	require.LessOrEqual(t, judge.Calls(), 35+1, "what was paid for is not asked again; one call is the probe")
