@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"time"
 
@@ -80,7 +81,9 @@ func (h *here) grade(ctx context.Context, q *rubric.Question, a *submission) (*g
 		answer.Language = transcript.LanguageTag(a.voice.Language)
 		answer.Unintelligible = speech.Unintelligible(a.voice.Transcript, q.Bank.Language)
 	}
+	answered := h.tellWait()
 	c, err := gradeOne(ctx, g, q.ID, answer, h.judge)
+	answered()
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +94,27 @@ func (h *here) grade(ctx context.Context, q *rubric.Question, a *submission) (*g
 		c.Timing.SpeechMillis, c.Timing.TotalMillis = heard, c.Timing.TotalMillis+heard
 	}
 	return c, nil
+}
+
+// longWait is how long a judge may take before it is said that it is waited for.
+const longWait = 3 * time.Second
+
+// tellWait says that the judge is waited for if that takes long, until answered is called: a judge that is gone is tried
+// until its time is over.
+func (h *here) tellWait() (answered func()) {
+	if h.judge == nil {
+		return func() {}
+	}
+	done := make(chan struct{})
+	t := time.AfterFunc(longWait, func() {
+		defer close(done)
+		fmt.Fprintf(h.notes, "grader: the judge at %s has not replied yet; --judge-timeout bounds the wait, grader doctor tries the endpoint\n", h.judge.Endpoint)
+	})
+	return func() {
+		if !t.Stop() {
+			<-done
+		}
+	}
 }
 
 // writeDown makes an answer to q of its recording.

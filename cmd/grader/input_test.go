@@ -103,3 +103,14 @@ func TestFlagsAgree(t *testing.T) {
 		visit(c)
 	}
 }
+
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out, errs bytes.Buffer
+	code := run(ctx, streams{strings.NewReader(""), &out, &errs}, []string{"grade", "--bank", "testdata/bank", "black-tea", "--text", "You need boiling water.", "--judge-url", "http://127.0.0.1:1/v1", "--judge-model", "m", "--no-cache"})
+	require.Equal(t, exitInterrupted, code)
+	require.Equal(t, "grader: interrupted\n", errs.String())
+	require.Empty(t, out.String())
+}

@@ -65,7 +65,11 @@ func run(ctx context.Context, s streams, args []string) int {
 		return 0
 	}
 	code := exitCode(ctx, err)
-	if msg := err.Error(); msg != "" {
+	msg := err.Error()
+	if msg == context.Canceled.Error() {
+		msg = "interrupted"
+	}
+	if msg != "" {
 		fmt.Fprintf(s.err, "grader: %s\n", msg)
 	}
 	return code

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -88,12 +89,15 @@ func routingError(_ context.Context, _ *runtime.ServeMux, _ runtime.Marshaler, w
 }
 
 func routeError(r *http.Request, code int) *apiError {
-	if code != http.StatusMethodNotAllowed {
+	_, upload := uploadAt(r.URL.Path)
+	taken := upload || grades(r)
+	// No id has a colon: what stands behind one is a verb, and this one is none.
+	if code != http.StatusMethodNotAllowed || !taken && strings.Contains(r.URL.Path, ":") {
 		return refuse(graderv1.ErrorReason_ROUTE_NOT_FOUND, "there is nothing at this path; /openapi.json has the paths")
 	}
 	e := refuse(graderv1.ErrorReason_METHOD_NOT_ALLOWED, "this path does not take %s", methodShown(r.Method))
 	e.allow = "GET, HEAD"
-	if _, upload := uploadAt(r.URL.Path); upload || grades(r) {
+	if taken {
 		e.allow = "POST"
 	}
 	e.message += "; use " + e.allow
