@@ -93,6 +93,7 @@ func TestLanguage(t *testing.T) {
 			"I've heard it is a round pot.":         "hedged",
 			"You need a round pot. Well, no.":       "hedged",
 			"They are round pots. They aren't.":     "hedged",
+			"It is a round pot. It isn't, if flat.": "hedged",
 			"It is a square pot, not a round pot.":  "contradicted",
 			"Not a flat pan but a round pot.":       "hit",
 			"but not for pans those are round pots": "hit",

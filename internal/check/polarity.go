@@ -320,7 +320,7 @@ func (r *Reading) notScope(i int, s canon.Sentence) {
 		return
 	case next == "just" && r.hasWord(i, s.Last, "but", "also", "it"):
 		return
-	case i+1 == s.Last && i-s.First == 2 && pronouns[r.word(s.First, s.Last)] && (auxiliaries[before] || finiteVerbs[before]): // "They don't."
+	case r.clauseBreak(i+1, s.Last) && i-s.First == 2 && pronouns[r.word(s.First, s.Last)] && (auxiliaries[before] || finiteVerbs[before]): // "They don't."
 		r.refutePrevious(i, s)
 		return
 	case next == "matter" || next == "care":
