@@ -13,6 +13,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -442,9 +443,9 @@ func (r *remote) failure(ctx context.Context, question string, err error) error 
 func (e *serverError) Error() string {
 	switch e.reason {
 	case graderv1.ErrorReason_UNSPECIFIED:
-		said := strings.Trim(strings.TrimPrefix(e.status.Message(), "connection error: desc = "), `"`)
+		said, _, _ := strings.Cut(e.status.Message(), "\n")
 		if e.status.Code() == codes.Unavailable {
-			return fmt.Sprintf("cannot reach the server %s: %s; check that grader serve runs there and that this is its gRPC address", e.addr, said)
+			return e.unreachable(said)
 		}
 		return fmt.Sprintf("%s does not answer as a grader server does: %s; check that this is its gRPC address", e.addr, said)
 	case graderv1.ErrorReason_KEY_MISSING:
@@ -458,6 +459,24 @@ func (e *serverError) Error() string {
 	default:
 		return fmt.Sprintf("the server %s says: %s", e.addr, e.status.Message())
 	}
+}
+
+// unreachable says what to do where there is no connection.
+func (e *serverError) unreachable(said string) string {
+	said = strings.TrimPrefix(said, "connection error: desc = ")
+	if text, err := strconv.Unquote(said); err == nil {
+		said = text
+	}
+	advice := "check that grader serve runs there and that this is its gRPC address"
+	switch {
+	case strings.Contains(said, "x509:"):
+		advice = "name the certificates that vouch for it with --server-ca, or GRADER_SERVER_CA"
+	case strings.Contains(said, "does not look like a TLS handshake"):
+		advice = "it serves without TLS: use http://"
+	case strings.Contains(said, "HTTP/1.1 header"):
+		said, advice = "it answers HTTP and not gRPC", "give its gRPC address, port 9090 unless it was told otherwise"
+	}
+	return fmt.Sprintf("cannot reach the server %s: %s; %s", e.addr, said, advice)
 }
 
 func (e *serverError) exitCode() int {

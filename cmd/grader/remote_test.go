@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -48,6 +49,11 @@ func TestServerRefusals(t *testing.T) {
 	}, "testdata/bank")
 	web := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(web.Close)
+	strange := httptest.NewUnstartedServer(http.NotFoundHandler())
+	strange.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	strange.EnableHTTP2 = true
+	strange.StartTLS()
+	t.Cleanup(strange.Close)
 	in, out := file(t, "in.jsonl", `{"id":"a","question_id":"black-tea","text":"boiling water"}`), filepath.Join(t.TempDir(), "out.jsonl")
 	one := []string{"grade", "black-tea", "--text", "boiling water"}
 	many := []string{"batch", "run", "--in", in, "--out", out}
@@ -63,9 +69,10 @@ func TestServerRefusals(t *testing.T) {
 		{"key that must not grade", at(keyed, "--server-key-file", keyFile(t, "reads-4711")), exitUsage, "lacks the scope grade"},
 		{"no key file", at(keyed, "--server-key-file", "nowhere"), exitUsage, "nowhere"},
 		{"nobody there", []string{"--server", "127.0.0.1:1"}, exitOther, "cannot reach the server 127.0.0.1:1"},
-		{"the HTTP address", []string{"--server", open.where.HTTP}, exitOther, "its gRPC address"},
-		{"another service", []string{"--server", strings.TrimPrefix(web.URL, "http://")}, exitOther, "its gRPC address"},
-		{"TLS that is not there", []string{"--server", "https://" + open.where.GRPC}, exitOther, "cannot reach the server"},
+		{"the HTTP address", []string{"--server", open.where.HTTP}, exitOther, "it answers HTTP and not gRPC; give its gRPC address"},
+		{"another service", []string{"--server", strings.TrimPrefix(web.URL, "http://")}, exitOther, "it answers HTTP and not gRPC; give its gRPC address"},
+		{"TLS that is not there", []string{"--server", "https://" + open.where.GRPC}, exitOther, "it serves without TLS: use http://"},
+		{"a certificate that nobody vouches for", []string{"--server", strange.URL}, exitOther, "with --server-ca"},
 		{"no address", []string{"--server", "http://"}, exitUsage, "is none"},
 		{"a bank", at(open, "--bank", "testdata/bank"), exitUsage, "--bank is of no use"},
 		{"a judge", at(open, "--judge-url", "http://127.0.0.1:1/v1"), exitUsage, "--judge-url is of no use"},

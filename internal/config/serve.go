@@ -65,7 +65,7 @@ type Limits struct {
 	InFlight     int     `yaml:"in_flight" doc:"requests at once; more are turned away"`
 	KeyRate      float64 `yaml:"key_rate" doc:"requests a second for each key; 0 is no limit"`
 	KeyBurst     int     `yaml:"key_burst" doc:"requests that a key may send at once"`
-	AddressRate  float64 `yaml:"address_rate" doc:"requests a second from each address; 0 is no limit"`
+	AddressRate  float64 `yaml:"address_rate" doc:"requests a second from each address, where there are keys; 0 is no limit"`
 	AddressBurst int     `yaml:"address_burst" doc:"requests that an address may send at once"`
 }
 

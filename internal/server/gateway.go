@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	graderv1 "github.com/vivagrader/grader/gen/grader/v1"
 	"github.com/vivagrader/grader/internal/wire"
@@ -105,7 +106,13 @@ func (marshaler) Unmarshal(data []byte, v any) error {
 		return errors.New("no message to unmarshal")
 	}
 	if err := protojson.Unmarshal(data, m); err != nil {
-		return fmt.Errorf("the body is not what this path takes: %s; /openapi.json has its form", plain(err))
+		text := plain(err)
+		if name, ok := wrongEnum(text); ok {
+			if e := enumOf(m.ProtoReflect().Descriptor(), name); e != nil {
+				return fmt.Errorf("the body is not what this path takes: %s; use %s", text, valuesOf(e))
+			}
+		}
+		return fmt.Errorf("the body is not what this path takes: %s; /openapi.json has its form", text)
 	}
 	return nil
 }
@@ -115,6 +122,29 @@ func plain(err error) string {
 	text := strings.ReplaceAll(err.Error(), "\u00a0", " ")
 	return strings.NewReplacer("proto: ", "", "unexpected EOF", "it ends too early",
 		"oneof grader.v1.Answer.content is already set", "an answer is one of text, transcript and audio").Replace(text)
+}
+
+// wrongEnum is the field that an error of protojson says has a value that is none of its enum's.
+func wrongEnum(text string) (field string, ok bool) {
+	_, rest, ok := strings.Cut(text, "invalid value for enum field ")
+	field, _, _ = strings.Cut(rest, ":")
+	return field, ok
+}
+
+// enumOf is the enum of the field with this name in a message or those inside it; nil where there is none.
+func enumOf(m protoreflect.MessageDescriptor, field string) protoreflect.EnumDescriptor {
+	for i := range m.Fields().Len() {
+		f := m.Fields().Get(i)
+		if f.JSONName() == field || string(f.Name()) == field {
+			return f.Enum()
+		}
+		if f.Message() != nil {
+			if e := enumOf(f.Message(), field); e != nil {
+				return e
+			}
+		}
+	}
+	return nil
 }
 
 // NewDecoder reads one body to its end.
