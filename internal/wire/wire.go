@@ -13,6 +13,11 @@ import (
 // Marshal writes a message as one line of JSON without a line break: protojson names, zero values written, absent
 // messages and absent optional fields left out. The same message gives the same bytes.
 func Marshal(m proto.Message) ([]byte, error) {
+	if f := formOf(m.ProtoReflect().Descriptor()); f.known {
+		if data, ok := f.append(make([]byte, 0, 4<<10), m.ProtoReflect()); ok {
+			return data, nil
+		}
+	}
 	data, err := protojson.MarshalOptions{EmitDefaultValues: true}.Marshal(m)
 	if err != nil {
 		return nil, fmt.Errorf("marshal %s: %w", m.ProtoReflect().Descriptor().Name(), err)
