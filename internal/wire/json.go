@@ -52,7 +52,7 @@ func formOf(d protoreflect.MessageDescriptor) *form {
 
 // append writes m behind b, or reports that it holds text that is not UTF-8.
 func (f *form) append(b []byte, m protoreflect.Message) ([]byte, bool) {
-	ok := true
+	var ok bool
 	b = append(b, '{')
 	first := true
 	for i := range f.fields {

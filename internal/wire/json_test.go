@@ -40,8 +40,9 @@ func scatter(r *rand.Rand, m protoreflect.Message) {
 			v := fresh()
 			scatter(r, v.Message())
 			return v
+		default:
+			panic("no value for " + fd.FullName())
 		}
-		panic("no value for " + fd.FullName())
 	}
 	fields := m.Descriptor().Fields()
 	for i := range fields.Len() {
