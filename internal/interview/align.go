@@ -10,7 +10,7 @@ import (
 // is said decides wherever it says much.
 const (
 	enterQuestion  = -4.0 // the interviewer turns to a question of the bank
-	enterOther     = -4.5 // to one that is not in it
+	enterOther     = -2.5 // to one that is not in it
 	enterSmallTalk = -3.0
 	enterAlone     = -10.0 // the candidate turns to another question unasked
 	leaveAlone     = -6.0  // or begins to chat
@@ -20,6 +20,8 @@ const (
 	asksNot        = -2.0
 	follows        = 1.2  // "and what about that?"
 	strays         = -2.5 // a follow-up without a word of the question or of what was just said
+	stranger       = 0.3  // each content word of what is asked outside the bank that the bank does not have
+	familiar       = -0.3 // each that it has
 	personal       = 2.0  // "tell me about a time when": in no bank
 	recalls        = 0.6  // each word that was said just before
 	recallsMost    = 1.8
@@ -74,6 +76,7 @@ type unit struct {
 	follows     bool
 	asks        bool    // here, or in what the same speaker says next
 	recalls     float64 // words that were said just before
+	outside     float64 // how much it sounds like a question that is not in the bank
 }
 
 // aligner finds the most probable course of an interview: for each piece who speaks and about which question. A state
@@ -97,6 +100,13 @@ func (b *Bank) align(text string, ps []piece, c *cast) []label {
 		said := text[ps[i].start:ps[i].end]
 		u.piece, u.cues, u.words = ps[i], readCues(said), b.content(said)
 		u.ask, u.answer = b.likeness(u.words)
+		for _, w := range u.words {
+			if len(b.words[w]) == 0 {
+				u.outside += stranger
+			} else {
+				u.outside += familiar
+			}
+		}
 		for q, v := range b.quoted(said) {
 			u.ask[q] += v
 		}
@@ -178,6 +188,8 @@ func (a *aligner) emit(i, state int) float64 {
 		return score + min(chats*float64(u.smallTalk), chatsMost) + rambles*float64(len(u.words))
 	case t == smallTalk:
 		return score + min(chats*float64(u.smallTalk), chatsMost)
+	case t == other && r == interviewer:
+		return score + u.outside
 	case t == other:
 		return score
 	case r == interviewer && a.guess && u.claims() && u.asks: // perhaps on the way to a question

@@ -61,7 +61,7 @@ func TestFollowScripts(t *testing.T) {
 		read  func(lines []line, i int) *transcript.Transcript
 		roles RoleSource
 		least float64 // share of the candidate's words that belong where they are put
-		stray int     // the interviewers' words that are graded, at most, in all interviews
+		stray int     // the interviewers' words that are graded in an interview, at most, on average
 	}{
 		{"labels", func(lines []line, _ int) *transcript.Transcript {
 			return parsed(t, labelled(lines, map[string]string{"I": "Interviewer", "I2": "Interviewer 2", "C": "Candidate"}))
@@ -69,7 +69,7 @@ func TestFollowScripts(t *testing.T) {
 		{"names", func(lines []line, _ int) *transcript.Transcript {
 			return parsed(t, labelled(lines, map[string]string{"I": "Dana Smith", "I2": "Aisha", "C": "Joe"}))
 		}, RolesFromSpeech, 0.95, 0},
-		{"nothing", func(lines []line, i int) *transcript.Transcript { return bare(t, lines, uint64(i)) }, RolesFromContent, 0.9, 300},
+		{"nothing", func(lines []line, i int) *transcript.Transcript { return bare(t, lines, uint64(i)) }, RolesFromContent, 0.9, 25},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -89,7 +89,7 @@ func TestFollowScripts(t *testing.T) {
 				t.Logf("%s: %d of %d words, %v", filepath.Base(f), ok, n, wrong)
 			}
 			require.GreaterOrEqual(t, float64(good), tt.least*float64(all))
-			require.LessOrEqual(t, stray, tt.stray)
+			require.LessOrEqual(t, stray, tt.stray*len(files))
 		})
 	}
 }
