@@ -239,8 +239,9 @@ func (f interviewFlags) report(graders graderSet, s *interview.Summary) (index s
 	if f.anonymous {
 		folder = report.AnonymousFolder
 	}
-	if _, err := os.Stat(filepath.Join(f.out, folder, "index.html")); err == nil && s.Unchanged {
-		return "", nil
+	index = filepath.Join(f.out, folder, "index.html")
+	if _, err := os.Stat(index); err == nil && s.Unchanged {
+		return index, nil
 	}
 	return report.Write(f.out, report.Options{Question: graders.question, Anonymous: f.anonymous})
 }
@@ -299,6 +300,9 @@ func (g *globals) printInterviews(f interviewFlags, s *interview.Summary, j *app
 	}
 	if s.CandidateWords > 0 {
 		row("words", "%s of candidates, %.0f %% of them in graded answers", thousands(s.CandidateWords), 100*float64(s.GradedWords)/float64(s.CandidateWords))
+	}
+	if s.Warnings > 0 {
+		row("warnings", "%d, which stand in the report", s.Warnings)
 	}
 	if spent != nil {
 		row("spent", "%s", usage(spent, "call"))

@@ -75,9 +75,6 @@ var foreignWords = func() map[string]uint8 {
 // FunctionWord reports whether a folded word is a function word.
 func FunctionWord(word string) bool { return funcWords[word] }
 
-// Filler reports whether a folded word is a hesitation such as "um".
-func Filler(word string) bool { return fillers[word] }
-
 // openContraction returns the two words of a contraction.
 func openContraction(w string) (first, second string, ok bool) {
 	if p, ok := contractions[w]; ok {

@@ -103,6 +103,8 @@ type Summary struct {
 	Errors         map[string]int `json:"errors"`
 	CandidateWords int            `json:"candidateWords"`
 	GradedWords    int            `json:"gradedWords"`
+	// Warnings is how many sentences for a human there are in interviews.jsonl.
+	Warnings int `json:"warnings"`
 	// Seconds that this run took.
 	Seconds float64 `json:"seconds"`
 	// Notes are sentences about the map that was read.
@@ -134,6 +136,7 @@ func (s *Summary) add(u *job) {
 	s.Questions += u.recording.Questions
 	s.CandidateWords += u.recording.CandidateWords
 	s.GradedWords += u.recording.GradedWords
+	s.Warnings += len(u.recording.Warnings)
 	if u.recording.Error != nil {
 		s.Errors[u.recording.Error.Code]++
 	}

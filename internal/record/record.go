@@ -114,13 +114,19 @@ func (r *Recorder) Record(ctx context.Context, stop <-chan struct{}, most time.D
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case len(sound) == 0:
-		said := strings.Join(strings.Fields(problem.String()), " ")
+		said := lastLine(problem.String())
 		if said == "" {
 			said = "it wrote nothing"
 		}
 		return nil, fmt.Errorf("%s recorded no sound: %s; check the microphone, or give a file with --audio", r.Name, said)
 	}
 	return sound, nil
+}
+
+// lastLine is where a program says what ended it; libraries write before.
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(strings.Fields(lines[len(lines)-1]), " ")
 }
 
 // read takes the sound step by step until it ends.

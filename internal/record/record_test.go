@@ -45,7 +45,7 @@ func TestRecord(t *testing.T) {
 		{"ends by itself", second, false, time.Minute, 1, ""},
 		{"half a sample", "PATH=/usr/bin:/bin; head -c 32001 /dev/zero", false, time.Minute, 1, ""},
 		{"too long", "PATH=/usr/bin:/bin; exec cat /dev/zero", false, 500 * time.Millisecond, 0.5, ""},
-		{"no microphone", "echo 'audio open error: no such device' >&2; exit 1", false, time.Minute, 0, "arecord recorded no sound: audio open error: no such device; check the microphone"},
+		{"no microphone", "echo 'ALSA lib pcm.c:1: unknown PCM' >&2; echo 'audio open error:  no such device' >&2; exit 1", false, time.Minute, 0, "arecord recorded no sound: audio open error: no such device; check the microphone"},
 		{"nothing", "", false, time.Minute, 0, "it wrote nothing"},
 	}
 	for _, tt := range tests {
