@@ -77,7 +77,7 @@ func (in *input) readHeader() error {
 	if !in.source.csv {
 		return nil
 	}
-	const wanted = "the first line must name the columns: id,question_id,text and, if you like, modality"
+	const wanted = "the first line must name the columns, with commas between them: id,question_id,text and, if you like, modality"
 	rec, err := in.source.next()
 	if errors.Is(err, io.EOF) {
 		return refusef("%s is empty; %s", in.name, wanted)

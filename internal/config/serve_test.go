@@ -152,7 +152,7 @@ func TestConfigPage(t *testing.T) {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | `%s` | %s | %s |\n", f.Path, flag, f.Env, def, f.Doc)
 	}
-	b.WriteString("\n## Keys\n\nWithout keys anybody who reaches the server may grade and read the rubric. Keys stand in the file only, as a list under\n`keys`; the server knows their digests and not the keys. `grader config key` makes a key and the lines for the file.\n\n| in the file | what it does |\n| --- | --- |\n")
+	b.WriteString("\n## Keys\n\nWithout keys anybody who reaches the server may grade and read the rubric, as often as\n`limits.in_flight` allows. Keys stand in the file only, as a list under `keys`; the server knows their digests and not\nthe keys. `grader config key` makes a key and the lines for the file.\n\n| in the file | what it does |\n| --- | --- |\n")
 	for _, k := range keyFields() {
 		fmt.Fprintf(&b, "| `keys[].%s` | %s |\n", k[0], k[1])
 	}
