@@ -9,7 +9,7 @@ import (
 // What the steps of an interview are worth, as logarithms of odds. They were set by hand on made-up interviews; what
 // is said decides wherever it says much.
 const (
-	enterQuestion  = -4.0 // the interviewer turns to a question of the bank
+	enterQuestion  = -4.5 // the interviewer turns to a question of the bank
 	enterOther     = -2.5 // to one that is not in it
 	enterSmallTalk = -3.0
 	enterAlone     = -10.0 // the candidate turns to another question unasked
