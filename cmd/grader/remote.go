@@ -33,6 +33,7 @@ import (
 	"github.com/vivagrader/grader/internal/batch"
 	"github.com/vivagrader/grader/internal/config"
 	"github.com/vivagrader/grader/internal/grade"
+	"github.com/vivagrader/grader/internal/llm"
 	"github.com/vivagrader/grader/internal/rubric"
 	"github.com/vivagrader/grader/internal/wire"
 )
@@ -99,7 +100,7 @@ type remote struct {
 	less     atomic.Bool // the key does not show everything: critiques come as it allows
 
 	mu           sync.Mutex
-	spent, saved grade.Usage // of the server's judge
+	spent, saved llm.Usage // of the server's judge
 }
 
 // dial makes the connection when it is first needed.
@@ -319,19 +320,18 @@ func (r *remote) upload(ctx context.Context, audio []byte, o *graderv1.GradeAudi
 func (r *remote) count(c *grade.Critique) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.spent, r.saved = plus(r.spent, c.Timing.Spent), plus(r.saved, c.Timing.Saved)
+	r.spent, r.saved = r.spent.Add(usageOf(c.Timing.Spent)), r.saved.Add(usageOf(c.Timing.Saved))
 }
 
-func plus(a, b grade.Usage) grade.Usage {
-	return grade.Usage{Requests: a.Requests + b.Requests, InputTokens: a.InputTokens + b.InputTokens, OutputTokens: a.OutputTokens + b.OutputTokens,
-		Cost: a.Cost + b.Cost, CostKnown: a.CostKnown || b.CostKnown}
+func usageOf(u grade.Usage) llm.Usage {
+	return llm.Usage{Requests: u.Requests, InputTokens: u.InputTokens, OutputTokens: u.OutputTokens, Cost: u.Cost, CostKnown: u.CostKnown}
 }
 
 // usage is what the answers that were graded cost the server's judge.
 func (r *remote) usage() (spent, saved grade.Usage) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.spent, r.saved
+	return grade.UsageOf(r.spent), grade.UsageOf(r.saved)
 }
 
 // settings describes what decides the results, by asking the server: its banks, its engine, and whether it has a judge.
